@@ -1,0 +1,298 @@
+"""Checkpoints of a run folder (Orbax): written whole or not at all, found again by best or latest.
+
+RUN/checkpoints/STEP/ holds `state` (the training state, a pytree) and `meta` (a JSON object: the
+position in the data, the config, the run record). Orbax writes each under a temporary name and
+renames it, so a process killed in the middle of a save leaves the older checkpoints as they were.
+"""
+
+import dataclasses
+import errno
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers
+
+from liver_jax.errors import InputError
+
+_FOLDER = "checkpoints"
+# The collections that make up a model, as opposed to the optimiser's state.
+_MODEL = ("params", "batch_stats", "ema_params")
+_SCORE = "score"
+
+
+@dataclasses.dataclass(frozen=True)
+class Location:
+    """One checkpoint: the run folder, the step, and which choice led to it (`best` or `latest`)."""
+
+    run: pathlib.Path
+    step: int
+    choice: str
+
+    def __str__(self) -> str:
+        return f"{self.run} ({self.choice}, step {self.step})"
+
+
+class Checkpoints:
+    """The checkpoints of one run: the last two are kept, and the best by score."""
+
+    def __init__(self, run: str | pathlib.Path):
+        """Opens (and creates) the folder; remains of interrupted saves are swept away."""
+        self.run = pathlib.Path(run).absolute()
+        self._manager = ocp.CheckpointManager(
+            self.run / _FOLDER,
+            options=ocp.CheckpointManagerOptions(
+                create=True,
+                cleanup_tmp_directories=True,
+                best_fn=lambda metrics: metrics[_SCORE],
+                preservation_policy=checkpoint_managers.AnyPreservationPolicy(
+                    [
+                        checkpoint_managers.LatestN(2),
+                        checkpoint_managers.BestN(
+                            get_metric_fn=lambda metrics: metrics[_SCORE],
+                            n=1,
+                            keep_checkpoints_without_metrics=False,
+                        ),
+                    ]
+                ),
+                enable_async_checkpointing=True,
+            ),
+        )
+
+    def latest_step(self) -> int | None:
+        """The step of the last complete checkpoint, or None."""
+        return self._manager.latest_step()
+
+    def save(self, step: int, state: Any, meta: Mapping[str, Any], score: float | None) -> None:
+        """Starts writing a checkpoint; the arrays are copied before this returns.
+
+        Args:
+            step: Its step.
+            state: The training state.
+            meta: A JSON object.
+            score: What `best` compares, higher is better; None where it was not measured.
+
+        Raises:
+            InputError: The disk is full (found in this save or in the one before).
+        """
+        with _disk_faults(self.run):
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.PyTreeSave(state), meta=ocp.args.JsonSave(dict(meta))
+                ),
+                metrics=None if score is None else {_SCORE: score},
+                force=True,
+            )
+
+    def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
+        """The state and the meta of a step.
+
+        Args:
+            step: A step that exists.
+            like: A state of the same structure, of arrays or jax.ShapeDtypeStruct with shardings:
+                what is restored gets its shapes, types and placement.
+
+        Raises:
+            InputError: The checkpoint's shapes are not those of `like`.
+        """
+        saved = _metadata(Location(self.run, step, "latest"))
+        _refuse_other_shapes(self.run, _shapes(like), _shapes(saved))
+        restored = self._manager.restore(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.PyTreeRestore(
+                    like, restore_args=ocp.checkpoint_utils.construct_restore_args(like)
+                ),
+                meta=ocp.args.JsonRestore(),
+            ),
+        )
+        return restored.state, restored.meta
+
+    def wait(self) -> None:
+        """Blocks until what `save` started is on disk."""
+        with _disk_faults(self.run):
+            self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits and frees what the manager holds."""
+        with _disk_faults(self.run):
+            self._manager.close()
+
+
+def resolve(folder: str | pathlib.Path) -> Location:
+    """Which checkpoint a user's words name: a run folder its best (its latest if none was scored).
+
+    Args:
+        folder: RUN, or RUN/latest.
+
+    Raises:
+        InputError: There is no checkpoint.
+    """
+    run = pathlib.Path(folder).absolute()
+    only_latest = run.name == "latest" and not (run / _FOLDER).is_dir()
+    run = run.parent if only_latest else run
+    steps = _steps(run)
+    if not steps:
+        raise InputError(
+            folder,
+            "there is no checkpoint in it",
+            "Give the --workdir of a run that has saved one, or train one first: "
+            "python -m liver_jax.main --config=configs/stage1.py",
+        )
+    scores = {step: score for step in steps if (score := _score(run, step)) is not None}
+    if only_latest or not scores:
+        return Location(run, steps[-1], "latest")
+    # Of equal scores the earliest.
+    return Location(run, max(scores, key=lambda step: (scores[step], -step)), "best")
+
+
+def read_meta(location: Location) -> dict[str, Any]:
+    """The JSON object saved with a checkpoint."""
+    return json.loads((_path(location) / "meta" / "metadata").read_text())
+
+
+def read_model(location: Location) -> dict[str, Any]:
+    """The model's variables without the optimiser's state, as numpy arrays.
+
+    Returns:
+        `params`, and `batch_stats` where the model has them. `params` are the moving average of the
+        weights where the run kept one.
+    """
+    tree = _metadata(location)
+    wanted = {name: tree[name] for name in _MODEL if tree.get(name)}
+    if "ema_params" in wanted:
+        del wanted["params"]
+    restored = ocp.PyTreeCheckpointer().restore(
+        _path(location) / "state",
+        args=ocp.args.PyTreeRestore(
+            item=wanted,
+            restore_args=jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted),
+            partial_restore=True,
+        ),
+    )
+    if "ema_params" in restored:
+        restored["params"] = restored.pop("ema_params")
+    return restored
+
+
+def transfer(location: Location, variables: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """The variables of a fresh model with a checkpoint's weights put in.
+
+    Args:
+        location: The checkpoint.
+        variables: `params` (and `batch_stats`) of the fresh model.
+
+    Returns:
+        The variables, and a table: loaded, skipped (the model has no such parameter), reinitialised
+        (the checkpoint has none).
+
+    Raises:
+        InputError: A parameter of another shape, or none in common: another architecture.
+    """
+    fresh, saved = _named(dict(variables)), _named(read_model(location))
+    common = fresh.keys() & saved.keys()
+    _refuse_other_shapes(
+        location.run,
+        {name: fresh[name].shape for name in common},
+        {name: saved[name].shape for name in common},
+    )
+    if not common:
+        raise InputError(location.run, "no parameter fits this model", "Take another checkpoint.")
+    treedef = jax.tree.structure(dict(variables))
+    merged = [
+        np.asarray(saved[name], leaf.dtype) if name in common else leaf
+        for name, leaf in fresh.items()
+    ]
+    return jax.tree.unflatten(treedef, merged), _table(location, fresh, saved)
+
+
+def _table(location: Location, fresh: Mapping[str, Any], saved: Mapping[str, Any]) -> str:
+    rows = {
+        "loaded": [name for name in fresh if name in saved],
+        "skipped": [name for name in saved if name not in fresh],
+        "reinitialised": [name for name in fresh if name not in saved],
+    }
+    lines = [f"weights from {location}", f"{'':14}{'arrays':>8}{'parameters':>12}"]
+    for outcome, names in rows.items():
+        source = saved if outcome == "skipped" else fresh
+        count = sum(int(np.prod(source[name].shape)) for name in names)
+        shown = f"  {', '.join(names)}" if names and outcome != "loaded" else ""
+        lines.append(f"{outcome:14}{len(names):8d}{count:12d}{shown}")
+    return "\n".join(lines)
+
+
+def _named(tree: Any) -> dict[str, Any]:
+    """Leaves by path, in the tree's own order: `params/encoder_0/Conv3x3_0/kernel`."""
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(leaf.shape) for name, leaf in _named(tree).items()}
+
+
+def _metadata(location: Location) -> dict[str, Any]:
+    """The saved state's tree, with shapes and types in place of arrays."""
+    return ocp.PyTreeCheckpointer().metadata(_path(location) / "state").item_metadata.tree
+
+
+def _refuse_other_shapes(
+    run: pathlib.Path, here: Mapping[str, tuple], there: Mapping[str, tuple]
+) -> None:
+    differing = [name for name in here if there.get(name) != here[name]]
+    differing += [name for name in there if name not in here]
+    if differing:
+        shown = "; ".join(
+            f"{name} {there.get(name, 'absent')} there, {here.get(name, 'absent')} here"
+            for name in differing[:3]
+        )
+        more = f"; and {len(differing) - 3} more" if len(differing) > 3 else ""
+        raise InputError(
+            run,
+            f"the checkpoint has another architecture: {shown}{more}",
+            "Use the config.model and config.optimizer it was trained with, or another folder.",
+        )
+
+
+def _steps(run: pathlib.Path) -> list[int]:
+    """Complete checkpoints: Orbax gives a folder its number only when it is whole."""
+    folder = run / _FOLDER
+    if not folder.is_dir():
+        return []
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
+
+
+def _path(location: Location) -> pathlib.Path:
+    return location.run / _FOLDER / str(location.step)
+
+
+def _score(run: pathlib.Path, step: int) -> float | None:
+    path = run / _FOLDER / str(step) / "metrics" / "metrics"
+    return json.loads(path.read_text())[_SCORE] if path.exists() else None
+
+
+class _disk_faults:  # noqa: N801 - used as a function
+    """Turns a full disk into a refusal that names it; Orbax may wrap the error of its thread."""
+
+    def __init__(self, run: pathlib.Path):
+        self._run = run
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        cause = error
+        while cause is not None:
+            full = getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+            if full or "No space left" in str(cause) or "ENOSPC" in str(cause):
+                raise InputError(
+                    self._run,
+                    "the disk is full; this checkpoint was not saved, the ones before it are whole",
+                    "Free space and run the same command again: it goes on from the last one.",
+                ) from error
+            cause = cause.__cause__ or cause.__context__

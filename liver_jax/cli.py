@@ -1,0 +1,101 @@
+"""What the four binaries share: flag parsing, exit codes, one clear line for bad input."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+import ml_collections
+from absl import app, flags, logging
+
+from liver_jax.errors import InputError
+
+FINISHED, FAILED, REFUSED, STOPPED = 0, 1, 2, 75
+
+
+class Stopped(Exception):
+    """Work ended on request with everything saved; a scheduler should start the command again."""
+
+
+def _parse(usage: str) -> Callable[[Sequence[str]], list[str]]:
+    def parse(argv: Sequence[str]) -> list[str]:
+        if any(argument in ("-h", "-help", "--help") for argument in argv[1:]):
+            print(usage.strip())
+            raise SystemExit(FINISHED)
+        try:
+            rest = flags.FLAGS(list(argv))
+        except (AttributeError, KeyError) as error:
+            # ml_collections' way to say it.
+            field = str(error).strip("\"'")
+            _refuse(f"flags: the config has no field {field!r}. configs/base.py lists them all.")
+        except (flags.Error, TypeError, ValueError, OSError) as error:
+            _refuse(f"flags: {_last_line(error)}. See --help.")
+        if len(rest) > 1:
+            _refuse(f"flags: {rest[1]!r} is not a flag. Flags are written --name=value; see --help.")
+        return rest
+
+    return parse
+
+
+def config_value(holder: flags.FlagHolder) -> ml_collections.ConfigDict:
+    """The config of a `--config` flag.
+
+    Raises:
+        InputError: The flag is missing, or its file cannot be loaded (ml_collections says so only
+            when the config is first read).
+    """
+    try:
+        config = holder.value
+        if config is not None:
+            config.to_dict()
+    except (flags.Error, AttributeError, OSError, ImportError, SyntaxError) as error:
+        raise InputError("--config", _last_line(error), "See --help.") from error
+    if config is None:
+        raise InputError("--config", "it is missing", "Give --config=configs/stage1.py, for example.")
+    return config
+
+
+def _last_line(error: Exception) -> str:
+    """The message; of one that holds a whole traceback (ml_collections makes such), its end."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1].strip().rstrip(".") if len(lines) > 1 else lines[0].rstrip(".")
+
+
+def _refuse(line: str) -> None:
+    print(line, file=sys.stderr)
+    raise SystemExit(REFUSED)
+
+
+def run(main: Callable[[], int | None], usage: str) -> None:
+    """Parses the flags, runs `main` and exits with the code that the outcome deserves.
+
+    Args:
+        main: The work; returns an exit code, or None for 0.
+        usage: The text of `--help`, at most one screen.
+    """
+
+    def guarded(_: Sequence[str]) -> None:
+        if not flags.FLAGS["verbosity"].present:
+            # The libraries' own chatter; --verbosity=0 shows it.
+            logging.set_verbosity(logging.ERROR)
+        try:
+            code = main() or FINISHED
+        except InputError as error:
+            _refuse(str(error))
+        except Stopped as stop:
+            print(stop, file=sys.stderr)
+            code = STOPPED
+        except KeyboardInterrupt:
+            _refuse("interrupted: nothing more was written. Run the same command again to go on.")
+        except Exception as error:
+            log = os.path.abspath("liver_jax_error.log")
+            with open(log, "a", encoding="utf-8") as file:
+                file.write(f"{' '.join(sys.argv)}\n{traceback.format_exc()}\n")
+            line = f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+            print(f"failed: {line} (the traceback is in {log})", file=sys.stderr)
+            code = FAILED
+        sys.stdout.flush()
+        sys.stderr.flush()
+        sys.exit(code)
+
+    app.run(guarded, flags_parser=_parse(usage))

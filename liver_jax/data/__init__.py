@@ -1,0 +1,1 @@
+"""From examinations to batches: preprocessing, slice records, input pipeline, augmentation."""

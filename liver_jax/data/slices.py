@@ -1,0 +1,242 @@
+"""Slice records on disk: one TFDS builder (array_record, no TensorFlow) over any examinations.
+
+One record is one axial slice on the network's grid with all its echoes, its mask and who it is. A
+set of records is built once and found again by the content of the manifest rows, the files they
+name and the preprocessing's settings.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import pathlib
+import shutil
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+import tqdm
+
+from liver_jax import files
+from liver_jax.cohort import manifest
+from liver_jax.cohort.manifest import Exam
+from liver_jax.data import preprocess
+from liver_jax.errors import InputError
+from liver_jax.volume.geometry import Volume
+
+# Raise it when records change in content or layout, so that older ones are built anew.
+_FORMAT_VERSION = "1.0.0"
+
+
+@dataclasses.dataclass(frozen=True)
+class ExamSlices:
+    """Where one examination's slices lie among the records.
+
+    Attributes:
+        exam_id: The examination.
+        subject_id: Its subject.
+        technique: Its technique.
+        first_record: Index of the record of its lowest slice; the others follow upwards.
+        slice_count: Number of its records.
+        echo_count: Echoes in each record.
+        liver_slices: Slices (0-based, within the examination) whose mask is not empty.
+        image_sha256: Hash of each image file.
+    """
+
+    exam_id: str
+    subject_id: str
+    technique: str
+    first_record: int
+    slice_count: int
+    echo_count: int
+    liver_slices: tuple[int, ...]
+    image_sha256: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class SliceStore:
+    """Records open for reading: `source[i]` is a dict of arrays, `index` says whose they are."""
+
+    source: Any
+    index: tuple[ExamSlices, ...]
+
+
+def slices_of(
+    exam: Exam, settings: preprocess.Settings
+) -> tuple[np.ndarray, np.ndarray, preprocess.Placement]:
+    """An examination on the network's grid.
+
+    Args:
+        exam: The examination; its mask is read too.
+        settings: The grid and the intensity mapping.
+
+    Returns:
+        Images [slice, echo, row, column] float16 in [0, 1], masks [slice, row, column] uint8, and
+        where the grid lies.
+
+    Raises:
+        InputError: A file that cannot be read, a mask without liver or on another grid.
+    """
+    image, mask = manifest.load_image(exam), manifest.load_mask(exam)
+    where = f"{exam.manifest}, row {exam.row} ({exam.exam_id})"
+    if not mask.data.any():
+        raise InputError(
+            where,
+            f"no voxel of {exam.mask.name} carries a liver label "
+            f"({';'.join(map(str, exam.liver_labels))})",
+            "Correct liver_labels, or take the row out of the training split.",
+        )
+    echoes = [image.data] if image.data.ndim == 3 else np.moveaxis(image.data, 3, 0)
+    placement = preprocess.place(Volume(echoes[0], image.affine), exam.modality, settings)
+    images = [
+        preprocess.image_slices(
+            Volume(echo, image.affine), exam.modality, placement, settings, where
+        )
+        for echo in echoes
+    ]
+    masks = preprocess.mask_slices(mask, placement)
+    _refuse_cut_liver(mask, masks, placement, where)
+    return np.stack(images, axis=1).astype(np.float16), masks.astype(np.uint8), placement
+
+
+def open_or_build(
+    exams: Sequence[Exam], settings: preprocess.Settings, cache: str | pathlib.Path
+) -> SliceStore:
+    """Opens the records of `exams`, building them first if they are not there.
+
+    Safe when several processes ask at once (one builds, the others wait) and when one is killed
+    (what it left is swept away and built anew).
+
+    Args:
+        exams: The examinations, all with masks.
+        settings: The grid and the intensity mapping.
+        cache: The folder that holds all sets of records.
+    """
+    folder = pathlib.Path(cache).absolute() / fingerprint(exams, settings)
+    finished = folder / "index.json"
+    with files.locked(folder.with_suffix(".lock")):
+        if not finished.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            index = _build(exams, settings, folder)
+            files.write_json(finished, [dataclasses.asdict(entry) for entry in index])
+    index = tuple(
+        ExamSlices(
+            **{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+        )
+        for row in json.loads(finished.read_text())
+    )
+    builder = tfds.builder_from_directory(folder / "liver_slices" / _FORMAT_VERSION)
+    return SliceStore(builder.as_data_source("slices"), index)
+
+
+def fingerprint(exams: Sequence[Exam], settings: preprocess.Settings) -> str:
+    """A name for the records: it changes with the rows, the files' size or time, the settings."""
+    rows = []
+    for exam in exams:
+        paths = [*exam.images, exam.mask]
+        stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+        rows.append(
+            [exam.exam_id, exam.subject_id, exam.technique, exam.modality, exam.liver_labels, stamps]
+        )
+    content = json.dumps([_FORMAT_VERSION, dataclasses.asdict(settings), rows])
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _refuse_cut_liver(
+    mask: Volume, masks: np.ndarray, placement: preprocess.Placement, where: str
+) -> None:
+    """The grid is laid around the body; a liver outside it means that the body was not found."""
+    share = masks.sum() * placement.pixel_mm**2 / np.prod(placement.plane_spacing_mm)
+    if share < 0.8 * mask.data.sum():
+        raise InputError(
+            where,
+            "more than a fifth of the mask is lost on the network's grid "
+            f"({placement.size} x {placement.size} at {placement.pixel_mm:.2f} mm)",
+            "Check that mask and image show the same body; raise config.data.spacing_mm or "
+            "config.data.size if the structure is smaller than a pixel.",
+        )
+
+
+class LiverSlices(tfds.core.GeneratorBasedBuilder):
+    """Axial slices of any examinations with a liver mask.
+
+    It takes the examinations themselves: which files they are, and whether the records are still
+    true to them, is the manifest's business and `open_or_build`'s.
+    """
+
+    VERSION = tfds.core.Version(_FORMAT_VERSION)
+
+    def __init__(self, exams: Sequence[Exam], settings: preprocess.Settings, data_dir: pathlib.Path):
+        self._exams, self._settings = exams, settings
+        self.index: list[ExamSlices] = []
+        super().__init__(data_dir=data_dir, file_format="array_record")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        plane = (self._settings.size, self._settings.size)
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description="Axial slices of abdominal examinations with liver masks.",
+            # Read back in the order written: the index counts on it.
+            disable_shuffling=True,
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Tensor(shape=(None, *plane), dtype=np.float16),
+                    "mask": tfds.features.Tensor(shape=plane, dtype=np.uint8),
+                    "exam_id": tfds.features.Text(),
+                    "subject_id": tfds.features.Text(),
+                    "technique": tfds.features.Text(),
+                    "slice": np.int32,
+                    "pixel_mm": np.float32,
+                }
+            ),
+        )
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Iterator]:
+        del dl_manager  # Nothing is downloaded.
+        return {"slices": self._generate_examples()}
+
+    def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        record = 0
+        for exam in tqdm.tqdm(self._exams, desc="slices", unit="exam"):
+            images, masks, placement = slices_of(exam, self._settings)
+            self.index.append(
+                ExamSlices(
+                    exam_id=exam.exam_id,
+                    subject_id=exam.subject_id,
+                    technique=exam.technique,
+                    first_record=record,
+                    slice_count=len(images),
+                    echo_count=images.shape[1],
+                    liver_slices=tuple(np.flatnonzero(masks.any(axis=(1, 2))).tolist()),
+                    image_sha256=tuple(files.sha256(path) for path in exam.images),
+                )
+            )
+            for position, (image, mask) in enumerate(zip(images, masks, strict=True)):
+                yield (
+                    record,
+                    {
+                        "image": image,
+                        "mask": mask,
+                        "exam_id": exam.exam_id,
+                        "subject_id": exam.subject_id,
+                        "technique": exam.technique,
+                        "slice": position,
+                        "pixel_mm": placement.pixel_mm,
+                    },
+                )
+                record += 1
+
+
+def _build(
+    exams: Sequence[Exam], settings: preprocess.Settings, folder: pathlib.Path
+) -> list[ExamSlices]:
+    builder = LiverSlices(exams, settings, folder)
+    tfds.disable_progress_bar()
+    # TFDS announces a download on stdout; there is none.
+    with contextlib.redirect_stdout(io.StringIO()):
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(verify_ssl=True, try_download_gcs=False)
+        )
+    return builder.index

@@ -1,0 +1,21 @@
+"""The one exception that means "the input is at fault, not the program"."""
+
+import pathlib
+
+
+class InputError(ValueError):
+    """Input or flags that cannot be used; the binaries print it as one line and exit with code 2.
+
+    The message names the file (or flag), says what is wrong with it and what to do about it.
+    """
+
+    def __init__(self, subject: str | pathlib.Path, fault: str, remedy: str):
+        """Joins the three parts of the message.
+
+        Args:
+            subject: The file, flag or manifest row at fault.
+            fault: What is wrong, with the value found and the value expected.
+            remedy: What the user can do.
+        """
+        self.subject, self.fault, self.remedy = str(subject), fault, remedy
+        super().__init__(" ".join(f"{subject}: {fault}. {remedy}".split()))

@@ -1,0 +1,1 @@
+"""Slices to a mask on the scan's own grid."""

@@ -1,0 +1,106 @@
+"""Trains: stage 1, stage 2 or an ablation."""
+
+import pathlib
+
+from absl import flags
+from ml_collections import config_flags
+
+from liver_jax import cli
+from liver_jax.cohort import manifest, splits
+from liver_jax.data import pipeline, slices
+from liver_jax.errors import InputError
+from liver_jax.inference import validation
+from liver_jax.train import loop, record, settings
+
+USAGE = """
+Trains the liver network; a run found in --workdir is resumed.
+
+  python -m liver_jax.main --config=configs/stage1.py            the initial CNN
+  python -m liver_jax.main --config=configs/stage2.py            the multimodal CNN, from runs/stage1
+  python -m liver_jax.main --config=configs/ablation.py:ct=3     stage 2 with 3 CT sets
+
+  --config=FILE[:SIZE]     demo (two CPU cores, minutes) or paper (one accelerator, the default)
+  --workdir=FOLDER         the run folder; default runs/NAME, for demo runs/demo/NAME
+  --config.FIELD=VALUE     changes a field; configs/base.py explains each. Often:
+    --config.data.manifests=A.csv,B.csv             the examinations
+    --config.data.train_subjects=ct=10,hbp_t1w=20   how many subjects of each technique
+    --config.init.checkpoint=FOLDER                 initial weights: a run folder, FOLDER/latest, none
+    --config.train.steps=N                          more steps extend a finished run
+
+Exit codes: 0 finished, 1 failed, 2 refused input or flags, 75 stopped on request, all saved.
+"""
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "The config file.", lock_config=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run folder.")
+
+
+def main() -> None:
+    """Reads the cohort, prepares the slices, and hands over to the loop."""
+    config = cli.config_value(_CONFIG)
+    settings.validate(config)
+    file, _, _ = config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")
+    name = pathlib.Path(file).stem
+    default = pathlib.Path("runs") / ("demo" if config.size == "demo" else "") / name
+    workdir = pathlib.Path(_WORKDIR.value or default).absolute()
+    if loop.finished(config, workdir):
+        print(f"{workdir}: finished already; --config.train.steps=N extends it")
+        return
+    exams = _read(config)
+    counts = settings.pairs(config.data.train_subjects, "data.train_subjects", int)
+    training = [exam for exam in exams if exam.split == "train" and exam.mask]
+    chosen, _ = pipeline.choose_subjects(training, counts, config.data.subject_seed)
+    validating = [e for e in exams if e.split == "validation" and e.technique in counts and e.mask]
+    if not validating:
+        raise InputError(
+            config.data.manifests,
+            f"no examination of {', '.join(counts)} with a mask has split validation",
+            "Set the split column: python -m liver_jax.prepare --assign_splits=MANIFEST does.",
+        )
+    grid = settings.preprocessing(config)
+    # All of the training split: the records then serve every subset of an ablation.
+    records = slices.open_or_build(
+        [exam for exam in training if exam.technique in counts], grid, config.data.cache
+    )
+    ids = {exam.exam_id for exam in chosen}
+    index = [entry for entry in records.index if entry.exam_id in ids]
+    loop.train(
+        config,
+        workdir,
+        records,
+        index,
+        record.make(config.data.manifests, index, (exam.subject_id for exam in validating)),
+        lambda model: validation.make_validator(model, validating, grid),
+    )
+
+
+def _read(config) -> list[manifest.Exam]:  # noqa: ANN001 - ConfigDict
+    size = config.size
+    for path in config.data.manifests.split(","):
+        if not pathlib.Path(path).is_file():
+            raise InputError(
+                path,
+                "there is no such manifest",
+                "Make the phantom cohort first: python -m liver_jax.prepare --cohort=phantom "
+                f"--size={size} --output={pathlib.Path(path).parent}",
+            )
+    if config.init.checkpoint != "none" and not pathlib.Path(config.init.checkpoint).exists():
+        raise InputError(
+            config.init.checkpoint,
+            "there is no run to take the initial weights from",
+            f"Train it first: python -m liver_jax.main --config=configs/stage1.py:{size} "
+            f"--workdir={config.init.checkpoint}; or give --config.init.checkpoint=none",
+        )
+    exams = manifest.read_many(config.data.manifests)
+    shared = splits.shared_subjects(exams)
+    if shared:
+        subject, where = next(iter(shared.items()))
+        raise InputError(
+            config.data.manifests,
+            f"subject {subject} is in the splits {' and '.join(sorted(where))}",
+            "Put all examinations of a subject into one split.",
+        )
+    return exams
+
+
+if __name__ == "__main__":
+    cli.run(main, USAGE)

@@ -1,0 +1,366 @@
+"""The training run, top to bottom: initialise, step, validate, save, stop."""
+
+import dataclasses
+import pathlib
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+import optax
+from flax import linen as nn
+
+from liver_jax import files
+from liver_jax.checkpoint import store
+from liver_jax.cli import Stopped
+from liver_jax.data import pipeline
+from liver_jax.data.slices import ExamSlices, SliceStore
+from liver_jax.errors import InputError
+from liver_jax.model import precision, unet
+from liver_jax.train import optimizer, record, settings, sharding
+from liver_jax.train import state as train_state
+from liver_jax.train import step as train_step
+from liver_jax.train.log import RunLog
+from liver_jax.train.state import TrainState
+
+Validate = Callable[[Mapping[str, Any]], dict[str, float]]
+# What may change between the sittings of one run; anything else would make it another run.
+_MAY_CHANGE = (
+    ("init", "checkpoint"),
+    ("data", "cache"),
+    ("data", "manifests"),
+    ("data", "threads"),
+    ("train", "steps"),
+    ("train", "validate_every_steps"),
+    ("train", "checkpoint_every_steps"),
+    ("train", "log_every_steps"),
+    ("train", "patience_validations"),
+)
+
+
+@dataclasses.dataclass
+class Progress:
+    """What a resumed run must know beyond the state.
+
+    Attributes:
+        examples: Global examples consumed: the position in the data.
+        best_dice: Best validation Dice so far, None before the first.
+        best_step: Its step.
+        validations_since_best: For early stopping.
+        stopped_early: Whether early stopping ended the run.
+    """
+
+    examples: int = 0
+    best_dice: float | None = None
+    best_step: int | None = None
+    validations_since_best: int = 0
+    stopped_early: bool = False
+
+
+def finished(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
+    """Whether the run in `workdir` has done all its steps (or stopped early)."""
+    try:
+        location = store.resolve(workdir / "latest")
+    except InputError:
+        return False
+    meta = store.read_meta(location)
+    _refuse_other_config(config, meta["config"], workdir)
+    return location.step >= config.train.steps or meta["progress"]["stopped_early"]
+
+
+def train(
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    slices: SliceStore,
+    index: list[ExamSlices],
+    run_record: dict[str, Any],
+    make_validate: Callable[[nn.Module], Validate],
+) -> None:
+    """Trains until the steps are done, validation stops improving, or somebody asks to stop.
+
+    Args:
+        config: A valid config.
+        workdir: The run folder; a run found there is resumed.
+        slices: The slice records.
+        index: The examinations to train on.
+        run_record: The record of this run.
+        make_validate: Given the network, a function from its variables to Dice by technique.
+
+    Raises:
+        InputError: A mesh, checkpoint or workdir that does not suit the config.
+        FloatingPointError: Loss or gradient became infinite or undefined.
+        Stopped: SIGTERM or SIGINT arrived; everything is saved.
+    """
+    mesh = sharding.make_mesh()
+    sharding.check_batch_size(mesh, config.train.batch_size)
+    model = build_model(config)
+    tx = optimizer.make(config)
+    dataset = pipeline.make_dataset(
+        slices,
+        index,
+        settings.pairs(config.data.weights, "data.weights", float),
+        config.data.liver_fraction,
+        config.seed,
+    )
+    checkpoints = store.Checkpoints(workdir)
+    state, progress, run_record = initialise(
+        config, checkpoints, model, tx, sharding.replicated(mesh), run_record
+    )
+    step = train_step.make_train_step(
+        model,
+        tx,
+        mesh,
+        settings.augmentation(config),
+        config.data.spacing_mm,
+        config.loss.dice_weight,
+        config.optimizer.ema_decay,
+        config.seed,
+    )
+    files.write_json(workdir / "run.json", {"config": config.to_dict(), "record": run_record})
+    batches = pipeline.batches(
+        dataset,
+        config.train.batch_size,
+        progress.examples,
+        jax.process_index(),
+        jax.process_count(),
+        config.data.threads,
+    )
+    validate = make_validate(model)
+
+    def save(state: TrainState, score: float | None) -> None:
+        meta = {
+            "config": config.to_dict(),
+            "model": architecture(config),
+            "preprocess": dataclasses.asdict(settings.preprocessing(config)),
+            "progress": dataclasses.asdict(progress),
+            "record": run_record,
+        }
+        checkpoints.save(int(state.step), state, meta, score)
+
+    rate = optimizer.learning_rate(config)
+    start = progress.examples // config.train.batch_size
+    with _StopRequest() as stop, RunLog(workdir, start, config.train.steps) as log:
+        window = _Window(slices, index, workdir, rate)
+        for done in range(start + 1, config.train.steps + 1):
+            batch = next(batches)
+            state, outcome = step(state, sharding.to_devices(mesh, batch))
+            progress.examples += config.train.batch_size
+            window.add(done, batch, outcome)
+            log.advance()
+            last = done == config.train.steps
+            validating = last or done % config.train.validate_every_steps == 0
+            saving = validating or done % config.train.checkpoint_every_steps == 0 or stop.asked
+            if saving or done % config.train.log_every_steps == 0:
+                # Also before a save: a step that is not finite must stop the run first.
+                log.write(done, window.close())
+            score = None
+            if validating:
+                score = _validated(validate(state.variables()), done, config, progress, log)
+            if saving:
+                save(state, score)
+            if stop.asked:
+                checkpoints.close()
+                raise Stopped(
+                    f"stopped on request at step {done} of {config.train.steps}, all saved in "
+                    f"{workdir}. Run the same command again to go on."
+                )
+            if progress.stopped_early:
+                break
+    checkpoints.close()
+    best = "" if progress.best_dice is None else f" {progress.best_dice:.3f}"
+    print(f"{workdir}: {done} steps; best validation Dice{best} at step {progress.best_step}")
+
+
+def build_model(config: ml_collections.ConfigDict) -> nn.Module:
+    """The network of a config, computing in the number format that suits the device."""
+    return unet.UNet(**architecture(config), dtype=precision.compute_dtype(config.model.dtype))
+
+
+def architecture(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """The config fields that decide the parameters' names and shapes."""
+    return {name: config.model[name] for name in ("base_features", "depth", "norm")}
+
+
+def initialise(
+    config: ml_collections.ConfigDict,
+    checkpoints: store.Checkpoints,
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    placement: jax.sharding.Sharding,
+    run_record: dict[str, Any],
+) -> tuple[TrainState, Progress, dict[str, Any]]:
+    """Resume, else transfer, else fresh: the first that applies.
+
+    Returns:
+        The state on the devices, the progress, and the run record with its ancestry.
+    """
+
+    def fresh() -> TrainState:
+        variables = train_state.variables_of(model, jax.random.key(config.seed), config.data.size)
+        return train_state.create(variables, tx, config.optimizer.ema_decay)
+
+    latest = checkpoints.latest_step()
+    if latest is not None:
+        like = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placement),
+            jax.eval_shape(fresh),
+        )
+        state, meta = checkpoints.restore(latest, like)
+        _refuse_other_config(config, meta["config"], checkpoints.run)
+        _refuse_other_data(run_record, meta["record"], checkpoints.run)
+        print(f"resuming {checkpoints.run} at step {latest}")
+        resumed = dict(meta["record"], resumed=[*meta["record"].get("resumed", []), latest])
+        return state, Progress(**meta["progress"]), resumed
+    state = jax.jit(fresh, out_shardings=placement)()
+    if config.init.checkpoint != "none":
+        location = store.resolve(config.init.checkpoint)
+        variables, table = store.transfer(
+            location, {"params": state.params, "batch_stats": state.batch_stats}
+        )
+        print(table)
+        run_record = record.inherit(
+            run_record, str(location), store.read_meta(location)["record"]
+        )
+        state = train_state.create(variables, tx, config.optimizer.ema_decay)
+        state = jax.device_put(state, placement)
+    return state, Progress(), run_record
+
+
+def _validated(
+    dice: dict[str, float],
+    step: int,
+    config: ml_collections.ConfigDict,
+    progress: Progress,
+    log: RunLog,
+) -> float:
+    """Takes note of a validation; its score is the mean over techniques of the mean Dice."""
+    score = float(np.mean(list(dice.values())))
+    log.write(step, {"validation_dice": score, "validation": dice})
+    parts = ", ".join(f"{technique} {value:.3f}" for technique, value in dice.items())
+    log.say(f"step {step}: validation Dice {score:.3f} ({parts})")
+    if progress.best_dice is None or score > progress.best_dice:
+        progress.best_dice, progress.best_step = score, step
+        progress.validations_since_best = 0
+    else:
+        progress.validations_since_best += 1
+    patience = config.train.patience_validations
+    progress.stopped_early = 0 < patience <= progress.validations_since_best
+    return score
+
+
+class _Window:
+    """The steps since the last line of the log; their results are fetched together."""
+
+    def __init__(
+        self,
+        slices: SliceStore,
+        index: list[ExamSlices],
+        workdir: pathlib.Path,
+        rate: optax.Schedule,
+    ):
+        self._slices, self._index, self._workdir, self._rate = slices, index, workdir, rate
+        self._steps: list[tuple[int, np.ndarray, np.ndarray, train_step.Outcome]] = []
+        self._since = time.monotonic()
+
+    def add(
+        self, step: int, batch: Mapping[str, np.ndarray], outcome: train_step.Outcome
+    ) -> None:
+        self._steps.append((step, batch["record"], batch["echo"], outcome))
+
+    def close(self) -> dict[str, float]:
+        """The means over the window. The one place where the host waits for the device."""
+        outcomes = jax.device_get([outcome for *_, outcome in self._steps])
+        for (step, records, echoes, _), outcome in zip(self._steps, outcomes, strict=True):
+            if not outcome.finite:
+                self._raise(step, records, echoes)
+        sums = outcomes[0].sums
+        for outcome in outcomes[1:]:
+            sums = sums.merge(outcome.sums)
+        elapsed_s = time.monotonic() - self._since
+        last = self._steps[-1][0]
+        self._steps, self._since = [], time.monotonic()
+        return {
+            "cross_entropy": float(sums.mean_cross_entropy()),
+            "soft_dice": float(sums.dice()),
+            "slices_per_s": float(sums.n) / elapsed_s,
+            "gradient_norm": float(np.mean([outcome.gradient_norm for outcome in outcomes])),
+            "learning_rate": float(self._rate(last)),
+        }
+
+    def _raise(self, step: int, records: np.ndarray, echoes: np.ndarray) -> None:
+        names = []
+        for number, echo in zip(records.tolist(), echoes.tolist(), strict=True):
+            exam = next(
+                e for e in self._index if 0 <= number - e.first_record < e.slice_count
+            )
+            names.append(f"{exam.exam_id} slice {number - exam.first_record} echo {echo + 1}")
+        try:
+            good = f"the last good checkpoint is {store.resolve(self._workdir / 'latest')}"
+        except InputError:
+            good = "there is no checkpoint yet"
+        raise FloatingPointError(
+            f"loss or gradient is not finite at step {step}; the batch held {', '.join(names)}; "
+            f"{good}. Lower config.optimizer.peak_learning_rate, or look at these slices"
+        )
+
+
+class _StopRequest:
+    """Notes SIGTERM and SIGINT, so that the loop can stop between two steps."""
+
+    asked = False
+
+    def __enter__(self) -> "_StopRequest":
+        def note(number: int, frame: FrameType | None) -> None:
+            del number, frame
+            self.asked = True
+
+        self._before = {
+            number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def _flat(config: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple]:
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, (*prefix, name))
+        else:
+            yield (*prefix, name), value
+
+
+def _refuse_other_config(
+    config: ml_collections.ConfigDict, saved: Mapping[str, Any], run: pathlib.Path
+) -> None:
+    now, before = dict(_flat(config.to_dict())), dict(_flat(saved))
+    differing = [
+        f"{'.'.join(name)} was {before.get(name)!r}, is {now.get(name)!r}"
+        for name in sorted({*now, *before} - set(_MAY_CHANGE))
+        if now.get(name) != before.get(name)
+    ]
+    if differing:
+        raise InputError(
+            run,
+            f"it holds a run of another config: {'; '.join(differing[:3])}"
+            + (f"; and {len(differing) - 3} more" if len(differing) > 3 else ""),
+            "Give another --workdir, or the config it was begun with.",
+        )
+
+
+def _refuse_other_data(
+    now: Mapping[str, Any], before: Mapping[str, Any], run: pathlib.Path
+) -> None:
+    if now["train_exams"] != before["train_exams"]:
+        raise InputError(
+            run,
+            f"it was begun with {len(before['train_exams'])} training examinations that are not "
+            f"the {len(now['train_exams'])} of today's manifests",
+            "Give another --workdir, or the manifests it was begun with.",
+        )
