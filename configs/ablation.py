@@ -1,11 +1,11 @@
-"""Data-size ablation: stage 2 with fewer CT or fewer hepatobiliary sets, the other techniques unchanged.
+"""Data-size ablation: stage 2 with fewer CT or fewer hepatobiliary sets, the others unchanged.
 
     python -m liver_jax.main --config=configs/ablation.py:size=demo,ct=3,seed=1 \
         --workdir=runs/ablation/ct3_seed1
 
-Paper, Experiments 3: 1 to 10 CT sets, 1 to 20 hepatobiliary sets; 0 sets of one technique is stage 2
-without it. The sets of one seed are nested; the seed changes which subjects they are, and the
-randomness of training. `python launch/sweep.py` runs the whole curve.
+Paper, Experiments 3: 1 to 10 CT sets, 1 to 20 hepatobiliary sets; 0 sets of one technique is
+stage 2 without it. The sets of one seed are nested; the seed changes which subjects they are, and
+the randomness of training. `python launch/sweep.py` runs the whole curve.
 """
 
 import ml_collections
@@ -27,7 +27,7 @@ def get_config(arguments: str = "") -> ml_collections.ConfigDict:
     unknown = sorted(set(given) - set(_TECHNIQUES) - {"size", "seed"})
     if unknown or len(arms) != 1:
         raise ValueError(
-            f"arguments {arguments!r}: give ct=N or hbp=N, and optionally size=demo|paper and seed=N"
+            f"{arguments!r}: give ct=N or hbp=N, and optionally size=demo|paper and seed=N"
         )
     config = stage2.get_config(given.get("size", "paper"))
     counts = dict(pair.split("=") for pair in config.data.train_subjects.split(","))

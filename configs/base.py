@@ -1,11 +1,11 @@
 """Every field of a run, with its meaning; the other configs are deltas of this one.
 
-Lists and weights are written as text, `technique=value` pairs joined by commas (`ct=10,hbp_t1w=20`),
-because a tuple cannot be given on the command line.
+Lists and weights are written as text, `technique=value` pairs joined by commas
+(`ct=10,hbp_t1w=20`), because a tuple cannot be given on the command line.
 
 Extending a finished run: ask for more with `--config.train.steps=N` and the same workdir. The
-learning rate is a function of the step and of `train.steps` alone, so the extended run goes on where
-the longer cosine stands at that step: the rate rises again and then decays to zero at the new end.
+learning rate is a function of the step and of `train.steps` alone, so the extended run goes on
+where the longer cosine stands at that step: the rate rises again and decays to zero at the new end.
 """
 
 import ml_collections
@@ -60,7 +60,7 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     augment.log_scale = 0.15
     # Largest shift along each axis.
     augment.shift_mm = 20.0
-    # Standard deviation of the elastic displacement, and control points of its field along each axis.
+    # Standard deviation of the elastic displacement, and control points of its field on each axis.
     augment.elastic_mm = 4.0
     augment.elastic_points = 6
     # Standard deviations of the logarithms of intensity factor, exponent and smooth bias field.

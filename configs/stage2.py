@@ -4,8 +4,8 @@
         --config.init.checkpoint=runs/mine/stage1
 
 Paper, Training: 60 image sets, 30 2D SPGR (a subset of stage 1's, so that the network does not
-forget), 10 contrast-enhanced CT and 20 T1-weighted hepatobiliary phase. `demo` keeps the counts of CT
-and hepatobiliary MRI and a fifth of stage 1's 2D SPGR.
+forget), 10 contrast-enhanced CT and 20 T1-weighted hepatobiliary phase. `demo` keeps the counts of
+CT and hepatobiliary MRI and a fifth of stage 1's 2D SPGR.
 `--config.init.checkpoint=none` trains the same data from random weights.
 """
 

@@ -1,6 +1,6 @@
 """Runs a data-size ablation: one training and one evaluation for each set size and seed.
 
-Finished runs are skipped, an interrupted one is resumed, so the same command goes on after anything.
+Finished runs are skipped and an interrupted one is resumed: the same command goes on.
 """
 
 import pathlib
@@ -47,7 +47,7 @@ _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print only.")
 
 
 def main() -> int | None:
-    """Runs what is not done yet; a run that ends with another code than 0 ends the sweep with it."""
+    """Runs what is not done yet; a run that fails ends the sweep with its exit code."""
     if _ARM.value is None:
         raise InputError("--arm", "it is missing", "Give --arm=ct or --arm=hbp.")
     demo = _SIZE.value == "demo"

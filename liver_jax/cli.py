@@ -1,37 +1,42 @@
 """What the four binaries share: flag parsing, exit codes, one clear line for bad input."""
 
-import os
+import pathlib
+import re
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 
 import ml_collections
 from absl import app, flags, logging
 
-from liver_jax.errors import InputError
+from liver_jax import files
+from liver_jax.errors import InputError, Stopped
 
-FINISHED, FAILED, REFUSED, STOPPED = 0, 1, 2, 75
-
-
-class Stopped(Exception):
-    """Work ended on request with everything saved; a scheduler should start the command again."""
+# 130: the shell's code for an interrupt from the keyboard.
+FINISHED, FAILED, REFUSED, STOPPED, INTERRUPTED = 0, 1, 2, 75, 130
 
 
 def _parse(usage: str) -> Callable[[Sequence[str]], list[str]]:
     def parse(argv: Sequence[str]) -> list[str]:
-        if any(argument in ("-h", "-help", "--help") for argument in argv[1:]):
+        if any(argument in ("-h", "-help", "--help", "--helpfull") for argument in argv[1:]):
             print(usage.strip())
             raise SystemExit(FINISHED)
         try:
             rest = flags.FLAGS(list(argv))
         except (AttributeError, KeyError) as error:
             # ml_collections' way to say it.
-            field = str(error).strip("\"'")
-            _refuse(f"flags: the config has no field {field!r}. configs/base.py lists them all.")
-        except (flags.Error, TypeError, ValueError, OSError) as error:
+            field = re.search(r"\w+", str(error))
+            _refuse(
+                f"flags: the config has no field {field[0] if field else error!r}. "
+                "configs/base.py lists them all."
+            )
+        except (flags.Error, TypeError, ValueError, OSError, ImportError, SyntaxError) as error:
             _refuse(f"flags: {_last_line(error)}. See --help.")
         if len(rest) > 1:
-            _refuse(f"flags: {rest[1]!r} is not a flag. Flags are written --name=value; see --help.")
+            _refuse(
+                f"flags: {rest[1]!r} is not a flag. Flags are written --name=value; see --help."
+            )
         return rest
 
     return parse
@@ -51,7 +56,9 @@ def config_value(holder: flags.FlagHolder) -> ml_collections.ConfigDict:
     except (flags.Error, AttributeError, OSError, ImportError, SyntaxError) as error:
         raise InputError("--config", _last_line(error), "See --help.") from error
     if config is None:
-        raise InputError("--config", "it is missing", "Give --config=configs/stage1.py, for example.")
+        raise InputError(
+            "--config", "it is missing", "Give --config=configs/stage1.py, for example."
+        )
     return config
 
 
@@ -59,6 +66,19 @@ def _last_line(error: Exception) -> str:
     """The message; of one that holds a whole traceback (ml_collections makes such), its end."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1].strip().rstrip(".") if len(lines) > 1 else lines[0].rstrip(".")
+
+
+def _log_traceback() -> str:
+    """Keeps the traceback of a defect and says where."""
+    for folder in (pathlib.Path.cwd(), pathlib.Path(tempfile.gettempdir())):
+        log = folder / "liver_jax_error.log"
+        try:
+            with open(log, "a", encoding="utf-8") as file:
+                file.write(f"{' '.join(sys.argv)}\n{traceback.format_exc()}\n")
+        except OSError:
+            continue
+        return f"the traceback is in {log}"
+    return "no folder for the traceback could be written"
 
 
 def _refuse(line: str) -> None:
@@ -86,13 +106,15 @@ def run(main: Callable[[], int | None], usage: str) -> None:
             print(stop, file=sys.stderr)
             code = STOPPED
         except KeyboardInterrupt:
-            _refuse("interrupted: nothing more was written. Run the same command again to go on.")
+            print("interrupted. Run the same command again to go on.", file=sys.stderr)
+            code = INTERRUPTED
         except Exception as error:
-            log = os.path.abspath("liver_jax_error.log")
-            with open(log, "a", encoding="utf-8") as file:
-                file.write(f"{' '.join(sys.argv)}\n{traceback.format_exc()}\n")
-            line = f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
-            print(f"failed: {line} (the traceback is in {log})", file=sys.stderr)
+            if isinstance(error, OSError) and error.errno in files.DISK_FULL:
+                _refuse(
+                    f"{error.filename or 'output'}: the disk is full. Free space and run again."
+                )
+            line = f"{type(error).__name__}: {' '.join(str(error).split())}"[:800]
+            print(f"failed: {line} ({_log_traceback()})", file=sys.stderr)
             code = FAILED
         sys.stdout.flush()
         sys.stderr.flush()

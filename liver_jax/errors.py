@@ -1,4 +1,4 @@
-"""The one exception that means "the input is at fault, not the program"."""
+"""The exceptions that are not defects: the input is at fault, or somebody asked to stop."""
 
 import pathlib
 
@@ -18,4 +18,9 @@ class InputError(ValueError):
             remedy: What the user can do.
         """
         self.subject, self.fault, self.remedy = str(subject), fault, remedy
-        super().__init__(" ".join(f"{subject}: {fault}. {remedy}".split()))
+        fault, remedy = fault.rstrip("."), remedy.rstrip(".")
+        super().__init__(" ".join(f"{subject}: {fault}. {remedy}.".split()))
+
+
+class Stopped(Exception):
+    """Work ended on request with everything saved; a scheduler should start the command again."""

@@ -1,6 +1,7 @@
 """Files that are whole or absent: atomic writes, content hashes, and a lock between processes."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -11,10 +12,13 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+# The errors of a write for which the user, not the program, must find room.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Yields a temporary name beside `path`; on success it becomes `path`, on failure it is removed.
+    """Yields a temporary name beside `path`: on success it becomes `path`, else it is removed.
 
     The temporary file keeps the suffixes of `path` (nibabel chooses its format by them) and lies in
     the same folder, so that the final rename is atomic.
@@ -59,7 +63,7 @@ def sha256(path: str | os.PathLike) -> str:
 
 @contextlib.contextmanager
 def locked(path: str | os.PathLike) -> Iterator[None]:
-    """Holds an exclusive lock on `path`, waiting for it; the system frees it if the process dies."""
+    """Waits for an exclusive lock on `path`; the system frees it if the process dies."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w") as file:

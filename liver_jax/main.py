@@ -2,11 +2,12 @@
 
 import pathlib
 
+import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
 from liver_jax import cli
-from liver_jax.cohort import manifest, splits
+from liver_jax.cohort import manifest
 from liver_jax.data import pipeline, slices
 from liver_jax.errors import InputError
 from liver_jax.inference import validation
@@ -16,7 +17,7 @@ USAGE = """
 Trains the liver network; a run found in --workdir is resumed.
 
   python -m liver_jax.main --config=configs/stage1.py            the initial CNN
-  python -m liver_jax.main --config=configs/stage2.py            the multimodal CNN, from runs/stage1
+  python -m liver_jax.main --config=configs/stage2.py            the multimodal CNN
   python -m liver_jax.main --config=configs/ablation.py:ct=3     stage 2 with 3 CT sets
 
   --config=FILE[:SIZE]     demo (two CPU cores, minutes) or paper (one accelerator, the default)
@@ -24,7 +25,7 @@ Trains the liver network; a run found in --workdir is resumed.
   --config.FIELD=VALUE     changes a field; configs/base.py explains each. Often:
     --config.data.manifests=A.csv,B.csv             the examinations
     --config.data.train_subjects=ct=10,hbp_t1w=20   how many subjects of each technique
-    --config.init.checkpoint=FOLDER                 initial weights: a run folder, FOLDER/latest, none
+    --config.init.checkpoint=FOLDER   initial weights: a run, FOLDER/latest, none
     --config.train.steps=N                          more steps extend a finished run
 
 Exit codes: 0 finished, 1 failed, 2 refused input or flags, 75 stopped on request, all saved.
@@ -73,7 +74,7 @@ def main() -> None:
     )
 
 
-def _read(config) -> list[manifest.Exam]:  # noqa: ANN001 - ConfigDict
+def _read(config: ml_collections.ConfigDict) -> list[manifest.Exam]:
     size = config.size
     for path in config.data.manifests.split(","):
         if not pathlib.Path(path).is_file():
@@ -90,16 +91,7 @@ def _read(config) -> list[manifest.Exam]:  # noqa: ANN001 - ConfigDict
             f"Train it first: python -m liver_jax.main --config=configs/stage1.py:{size} "
             f"--workdir={config.init.checkpoint}; or give --config.init.checkpoint=none",
         )
-    exams = manifest.read_many(config.data.manifests)
-    shared = splits.shared_subjects(exams)
-    if shared:
-        subject, where = next(iter(shared.items()))
-        raise InputError(
-            config.data.manifests,
-            f"subject {subject} is in the splits {' and '.join(sorted(where))}",
-            "Put all examinations of a subject into one split.",
-        )
-    return exams
+    return manifest.read_many(config.data.manifests)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pathlib
 from absl import flags
 
 from liver_jax import cli
-from liver_jax.cohort import check, manifest, splits, table1
+from liver_jax.cohort import check, manifest, parse, splits, table1
 from liver_jax.errors import InputError
 from liver_jax.phantom import cohort as phantom
 
@@ -69,15 +69,15 @@ def _write_cohort(name: str) -> None:
 
 
 def _check(path: str) -> int | None:
-    report = check.check(path)
+    report = check.check(path, progress=True)
     print(check.format_faults(report))
     return cli.REFUSED if report.faults else None
 
 
 def _describe(path: str) -> None:
-    faulty = {fault.exam_id: fault.message for fault in check.check(path).faults}
-    exams = [exam for exam in manifest.read(path) if exam.exam_id not in faulty]
-    print(table1.format_table(table1.describe(exams, faulty)))
+    exams, _ = parse.read(path)
+    left_out = check.check(path, progress=True).left_out()
+    print(table1.format_table(table1.describe(exams, left_out)))
 
 
 def _assign(path: str) -> None:

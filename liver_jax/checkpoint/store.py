@@ -6,7 +6,6 @@ renames it, so a process killed in the middle of a save leaves the older checkpo
 """
 
 import dataclasses
-import errno
 import json
 import pathlib
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
+from liver_jax import files
 from liver_jax.errors import InputError
 
 _FOLDER = "checkpoints"
@@ -276,7 +276,7 @@ def _score(run: pathlib.Path, step: int) -> float | None:
     return json.loads(path.read_text())[_SCORE] if path.exists() else None
 
 
-class _disk_faults:  # noqa: N801 - used as a function
+class _disk_faults:
     """Turns a full disk into a refusal that names it; Orbax may wrap the error of its thread."""
 
     def __init__(self, run: pathlib.Path):
@@ -288,7 +288,7 @@ class _disk_faults:  # noqa: N801 - used as a function
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         cause = error
         while cause is not None:
-            full = getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+            full = getattr(cause, "errno", None) in files.DISK_FULL
             if full or "No space left" in str(cause) or "ENOSPC" in str(cause):
                 raise InputError(
                     self._run,

@@ -1,8 +1,8 @@
 """The input pipeline (grain): one example is one echo of one slice.
 
-Which subjects take part is chosen before any dataset exists, so that no operation on the stream can
-bring an excluded one back. The stream is a pure function of the seed and of a position, which is one
-number: the global examples consumed. Process p of P reads the examples whose position is p modulo P.
+Which subjects take part is chosen before any dataset exists, so that no operation on the stream
+can bring an excluded one back. The stream is a pure function of the seed and of a position, which
+is one number: the global examples consumed. Process p of P reads the positions that are p modulo P.
 """
 
 import collections
@@ -116,7 +116,7 @@ def make_dataset(
             if len(by_liver[has_liver]) == 0 or share <= 0:
                 continue
             part = grain.MapDataset.source(by_liver[has_liver])
-            # Each part shuffles by itself, anew in each epoch; a shared seed would tie their orders.
+            # Each part shuffles by itself, anew in each epoch; one seed would tie their orders.
             part_seed = np.random.SeedSequence([seed, number, has_liver]).generate_state(1)[0]
             parts.append(part.shuffle(seed=int(part_seed)).repeat())
             shares.append(share)

@@ -123,7 +123,10 @@ def open_or_build(
             files.write_json(finished, [dataclasses.asdict(entry) for entry in index])
     index = tuple(
         ExamSlices(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+            **{
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in row.items()
+            }
         )
         for row in json.loads(finished.read_text())
     )
@@ -138,7 +141,14 @@ def fingerprint(exams: Sequence[Exam], settings: preprocess.Settings) -> str:
         paths = [*exam.images, exam.mask]
         stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
         rows.append(
-            [exam.exam_id, exam.subject_id, exam.technique, exam.modality, exam.liver_labels, stamps]
+            [
+                exam.exam_id,
+                exam.subject_id,
+                exam.technique,
+                exam.modality,
+                exam.liver_labels,
+                stamps,
+            ]
         )
     content = json.dumps([_FORMAT_VERSION, dataclasses.asdict(settings), rows])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
@@ -168,7 +178,9 @@ class LiverSlices(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version(_FORMAT_VERSION)
 
-    def __init__(self, exams: Sequence[Exam], settings: preprocess.Settings, data_dir: pathlib.Path):
+    def __init__(
+        self, exams: Sequence[Exam], settings: preprocess.Settings, data_dir: pathlib.Path
+    ):
         self._exams, self._settings = exams, settings
         self.index: list[ExamSlices] = []
         super().__init__(data_dir=data_dir, file_format="array_record")
@@ -210,7 +222,7 @@ class LiverSlices(tfds.core.GeneratorBasedBuilder):
                     slice_count=len(images),
                     echo_count=images.shape[1],
                     liver_slices=tuple(np.flatnonzero(masks.any(axis=(1, 2))).tolist()),
-                    image_sha256=tuple(files.sha256(path) for path in exam.images),
+                    image_sha256=manifest.image_hashes(exam),
                 )
             )
             for position, (image, mask) in enumerate(zip(images, masks, strict=True)):

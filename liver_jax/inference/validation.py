@@ -36,9 +36,7 @@ def make_validator(
         prepared.append((exam.technique, images[:, 0].astype(np.float32), masks.astype(bool)))
 
     def validate(variables: Mapping[str, Any]) -> dict[str, float]:
-        network = predictor.Predictor(
-            forward, variables, settings, predictor.default_batch_size()
-        )
+        network = predictor.Predictor(forward, variables, settings, predictor.default_batch_size())
         dice = collections.defaultdict(list)
         for technique, images, truth in prepared:
             mask = postprocess.threshold(network.slices(images))

@@ -16,10 +16,9 @@ from flax import linen as nn
 
 from liver_jax import files
 from liver_jax.checkpoint import store
-from liver_jax.cli import Stopped
 from liver_jax.data import pipeline
 from liver_jax.data.slices import ExamSlices, SliceStore
-from liver_jax.errors import InputError
+from liver_jax.errors import InputError, Stopped
 from liver_jax.model import precision, unet
 from liver_jax.train import optimizer, record, settings, sharding
 from liver_jax.train import state as train_state
@@ -222,9 +221,7 @@ def initialise(
             location, {"params": state.params, "batch_stats": state.batch_stats}
         )
         print(table)
-        run_record = record.inherit(
-            run_record, str(location), store.read_meta(location)["record"]
-        )
+        run_record = record.inherit(run_record, str(location), store.read_meta(location)["record"])
         state = train_state.create(variables, tx, config.optimizer.ema_decay)
         state = jax.device_put(state, placement)
     return state, Progress(), run_record
@@ -266,9 +263,7 @@ class _Window:
         self._steps: list[tuple[int, np.ndarray, np.ndarray, train_step.Outcome]] = []
         self._since = time.monotonic()
 
-    def add(
-        self, step: int, batch: Mapping[str, np.ndarray], outcome: train_step.Outcome
-    ) -> None:
+    def add(self, step: int, batch: Mapping[str, np.ndarray], outcome: train_step.Outcome) -> None:
         self._steps.append((step, batch["record"], batch["echo"], outcome))
 
     def close(self) -> dict[str, float]:
@@ -294,9 +289,7 @@ class _Window:
     def _raise(self, step: int, records: np.ndarray, echoes: np.ndarray) -> None:
         names = []
         for number, echo in zip(records.tolist(), echoes.tolist(), strict=True):
-            exam = next(
-                e for e in self._index if 0 <= number - e.first_record < e.slice_count
-            )
+            exam = next(e for e in self._index if 0 <= number - e.first_record < e.slice_count)
             names.append(f"{exam.exam_id} slice {number - exam.first_record} echo {echo + 1}")
         try:
             good = f"the last good checkpoint is {store.resolve(self._workdir / 'latest')}"

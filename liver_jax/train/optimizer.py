@@ -5,7 +5,7 @@ import optax
 
 
 def learning_rate(config: ml_collections.ConfigDict) -> optax.Schedule:
-    """The rate at a step: a function of the step and of `train.steps` alone (see configs/base.py)."""
+    """The rate at a step: a function of it and of `train.steps` alone (configs/base.py)."""
     return optax.warmup_cosine_decay_schedule(
         init_value=0.0,
         peak_value=config.optimizer.peak_learning_rate,

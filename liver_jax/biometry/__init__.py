@@ -1,0 +1,1 @@
+"""What a mask measures: liver volume and fat fraction."""

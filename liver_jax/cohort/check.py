@@ -1,0 +1,219 @@
+"""The checker: opens every file that a manifest names, and lists all that is wrong, not the first.
+
+Geometry, echo counts and names are told from the headers of all files before any voxel is read, so
+a fault of that kind shows early; then the voxels of each file are read once.
+"""
+
+import collections
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tqdm
+
+from liver_jax.cohort import manifest, parse
+from liver_jax.cohort.exam import MASKS, PERCENT, Exam, Fault
+from liver_jax.errors import InputError
+from liver_jax.volume import geometry, nifti
+from liver_jax.volume.geometry import Volume
+from liver_jax.volume.nifti import Header
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What the checker found.
+
+    Attributes:
+        exam_count: The rows that could be read, which is how many examinations were looked at.
+        faults: All faults, in the order of the rows.
+    """
+
+    exam_count: int
+    faults: tuple[Fault, ...]
+
+    def left_out(self) -> dict[str, str]:
+        """For each faulty examination (or `row 7`, where it has no id), its first fault."""
+        reasons: dict[str, str] = {}
+        for fault in self.faults:
+            column = f"{fault.column}: " if fault.column else ""
+            reasons.setdefault(fault.exam_id or f"row {fault.row}", f"{column}{fault.message}")
+        return reasons
+
+
+def check(path: str | os.PathLike, progress: bool = False) -> Report:
+    """Checks a manifest and every file that it names.
+
+    Args:
+        path: The manifest.
+        progress: Whether to show a bar.
+
+    Returns:
+        All faults, and the number of examinations.
+
+    Raises:
+        InputError: The manifest itself is missing or is not CSV.
+    """
+    exams, faults = parse.read(path)
+    faults = list(faults)
+    bar = tqdm.tqdm(total=2 * len(exams), disable=not progress, unit="exam", desc="checking")
+    with bar:
+        sound = []
+        for exam in exams:
+            sound.append(_check_headers(exam, faults))
+            bar.update()
+        for exam, headers in zip(exams, sound, strict=True):
+            _check_voxels(exam, headers, faults)
+            bar.update()
+    _check_copies(exams, faults)
+    return Report(len(exams), tuple(sorted(faults, key=lambda fault: fault.row)))
+
+
+def format_faults(report: Report) -> str:
+    """One line for each fault, under a line that counts them."""
+    faulty = len(report.left_out())
+    lines = [f"{report.exam_count} examinations read, {len(report.faults)} faults in {faulty} rows"]
+    for fault in report.faults:
+        where = ", ".join(filter(None, (f"row {fault.row}", fault.exam_id, fault.column)))
+        what = ": ".join(filter(None, (where, fault.file, fault.message)))
+        lines.append(f"{what}. {fault.remedy}")
+    return "\n".join(lines)
+
+
+def _attempt(faults: list[Fault], exam: Exam, column: str, call: Callable, *arguments: Any) -> Any:
+    """What the call returns; None if it refuses, which is then noted as a fault of the row."""
+    try:
+        return call(*arguments)
+    except InputError as error:
+        file = os.path.relpath(error.subject, exam.manifest.parent)
+        faults.append(Fault(exam.row, exam.exam_id, column, file, error.fault, error.remedy))
+        return None
+
+
+def _check_headers(exam: Exam, faults: list[Fault]) -> dict[pathlib.Path, Header]:
+    """Returns the headers that are sound in themselves; where they lie is noted, too."""
+    headers: dict[pathlib.Path, Header] = {}
+
+    def read(column: str, path: pathlib.Path) -> Header | None:
+        header = _attempt(faults, exam, column, nifti.read_header, path)
+        if header is not None:
+            headers[path] = header
+        return header
+
+    def read_echoes(column: str, paths: tuple[pathlib.Path, ...]) -> int | None:
+        found = [read(column, path) for path in paths]
+        if None in found or not found:
+            return None
+        if len(found) > 1:
+            for path, header in zip(paths, found, strict=True):
+                attempt = (nifti.check_echo, paths[0], found[0], path, header)
+                _attempt(faults, exam, column, *attempt)
+        return sum(header.echo_count for header in found)
+
+    echo_count = read_echoes("images", exam.images)
+    if echo_count is not None:
+        column = "te_ms" if exam.te_ms else "images"
+        _attempt(faults, exam, column, manifest.check_echo_count, exam, echo_count)
+    phase_count = read_echoes("phase_images", exam.phase_images)
+    if None not in (echo_count, phase_count) and echo_count != phase_count:
+        message = f"{phase_count} phase images for {echo_count} magnitude images"
+        remedy = "Give one for each echo"
+        faults.append(Fault(exam.row, exam.exam_id, "phase_images", "", message, remedy))
+
+    beside = [("phase_images", path) for path in exam.phase_images[:1] if path in headers]
+    for column in (*MASKS, "pdff_map"):
+        path = getattr(exam, column)
+        header = read(column, path) if path else None
+        if header is not None:
+            _attempt(faults, exam, column, manifest.check_one_volume, path, header.echo_count)
+            beside.append((column, path))
+    if exam.images[0] in headers:
+        image, name = headers[exam.images[0]], f"the image {exam.images[0].name}"
+        for column, path in beside:
+            attempt = (geometry.check_same_grid, image, headers[path], path, name)
+            _attempt(faults, exam, column, *attempt)
+    return headers
+
+
+def _check_voxels(exam: Exam, headers: dict[pathlib.Path, Header], faults: list[Fault]) -> None:
+    for column in ("images", "phase_images"):
+        for path in getattr(exam, column):
+            if path in headers:
+                _attempt(faults, exam, column, nifti.read_image, path)
+    mask = None
+    for column in MASKS:
+        path = getattr(exam, column)
+        if path in headers and headers[path].echo_count == 1:
+            labels = _attempt(faults, exam, column, nifti.read_labels, path)
+            if column == "mask" and labels is not None:
+                mask = np.isin(labels.data, exam.liver_labels)
+                _attempt(faults, exam, column, _check_labels, exam, labels, mask)
+    if exam.pdff_map in headers and headers[exam.pdff_map].echo_count == 1:
+        pdff = _attempt(faults, exam, "pdff_map", nifti.read_image, exam.pdff_map)
+        if pdff is not None:
+            _attempt(faults, exam, "pdff_unit", _check_unit, exam, pdff, mask)
+
+
+def _check_labels(exam: Exam, labels: Volume, mask: np.ndarray) -> None:
+    """A mask without liver is right only in a test case whose mask is empty altogether."""
+    if mask.any():
+        return
+    present = ";".join(map(str, np.unique(labels.data[labels.data != 0])[:20]))
+    if present or exam.split in ("", "train"):
+        wanted = ";".join(map(str, exam.liver_labels))
+        fault = f"has no voxel of the liver labels {wanted}; it holds {present or 'only 0'}"
+        raise InputError(exam.mask, fault, "Correct liver_labels, or name the mask that has liver")
+
+
+def _check_unit(exam: Exam, pdff: Volume, mask: np.ndarray | None) -> None:
+    """Compares the range of a PDFF map with the unit that its row names; the unit is not changed.
+
+    A map of the body reaches near 100 % in its fat. One that was cut out around the liver need not,
+    so only what no liver can be is refused there: a whole map at or below 1 %.
+    """
+    highest = float(pdff.data.max())
+    filled = pdff.data[pdff.data > 0]
+    typical = float(np.percentile(filled, 99)) if filled.size else 0.0  # noise fits run away
+    unit = exam.pdff_unit
+    full = 100.0 / PERCENT[unit]
+    body = mask is None or mask.shape != pdff.data.shape or filled.size > 2 * mask.sum()
+    if not filled.size:
+        likely = "empty: no value is above 0"
+    elif typical > 2 * full:
+        larger = [name for name, one in PERCENT.items() if one < PERCENT[unit]]
+        likely = " or ".join(larger) if larger else "something else than PDFF"
+    elif unit != "fraction" and highest <= 1.5 and (unit == "permille" or highest <= 1):
+        likely = "fraction"
+    elif unit == "permille" and body and highest <= 110:
+        likely = "percent"
+    else:
+        return
+    fault = f"has values up to {highest:.4g}, named {unit} in the manifest: looks like {likely}"
+    raise InputError(exam.pdff_map, fault, f"Name its true unit: {', '.join(PERCENT)}")
+
+
+def _check_copies(exams: list[Exam], faults: list[Fault]) -> None:
+    """Notes the same image under two subjects or in two splits: training would see a test case."""
+    by_size = collections.defaultdict(list)
+    for exam in exams:
+        for path in exam.images:
+            if path.is_file():
+                by_size[path.stat().st_size].append((exam, path))
+    for same_size in by_size.values():
+        first: dict[str, tuple[Exam, pathlib.Path]] = {}
+        # Files of different sizes differ: only the others need to be read once more.
+        for exam, path in same_size if len(same_size) > 1 else []:
+            digest = _attempt(faults, exam, "images", manifest.image_hash, path)
+            if digest is None:
+                continue
+            other, other_path = first.setdefault(digest, (exam, path))
+            if (other.subject_id, other.split) != (exam.subject_id, exam.split):
+                message = (
+                    f"is the same image as {other_path.name} of {other.exam_id} in row {other.row} "
+                    f"(subject {other.subject_id}, split {other.split or 'none'})"
+                )
+                file = os.path.relpath(path, exam.manifest.parent)
+                remedy = "Keep one of the two, or name the true file"
+                faults.append(Fault(exam.row, exam.exam_id, "images", file, message, remedy))

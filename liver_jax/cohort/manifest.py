@@ -1,0 +1,193 @@
+"""manifest.csv: one row for each examination; read strictly, written so that it can be read."""
+
+import csv
+import io
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from liver_jax import files
+from liver_jax.cohort import parse
+from liver_jax.cohort.exam import COLUMNS, PERCENT, Exam, shared_subjects
+from liver_jax.errors import InputError
+from liver_jax.volume import geometry, nifti
+from liver_jax.volume.geometry import Volume
+
+
+def read(path: str | os.PathLike) -> list[Exam]:
+    """Reads a manifest; the files that it names are not opened.
+
+    Args:
+        path: The CSV file: UTF-8, separated by commas, or by semicolons with quoted lists.
+
+    Returns:
+        Its examinations, in the order of the rows; at least one.
+
+    Raises:
+        InputError: The first fault, with its row and column.
+    """
+    exams, faults = parse.read(path)
+    if faults:
+        first = min(faults, key=lambda fault: fault.row)
+        where = f"{path}, row {first.row}" + (f", column {first.column}" if first.column else "")
+        raise InputError(where, first.message, first.remedy)
+    return exams
+
+
+def read_many(paths: str) -> list[Exam]:
+    """Reads several manifests as one.
+
+    Args:
+        paths: File names separated by commas.
+
+    Returns:
+        The examinations of all of them, in this order.
+
+    Raises:
+        InputError: As `read`; an exam_id occurs in two of them; or a subject is in two splits.
+    """
+    names = [name.strip() for name in paths.split(",")]
+    if not all(names):
+        raise InputError(f"manifests {paths!r}", "an empty file name", "Write a.csv,b.csv")
+    exams = [exam for name in names for exam in read(name)]
+    first: dict[str, Exam] = {}
+    for exam in exams:
+        other = first.setdefault(exam.exam_id.casefold(), exam)
+        if other is not exam:
+            fault = f"exam_id {exam.exam_id} is used already in {other.manifest}, row {other.row}"
+            raise InputError(f"{exam.manifest}, row {exam.row}", fault, "Give it an id of its own")
+    for subject, splits in shared_subjects(exams).items():
+        fault = f"subject {subject} is in the splits {' and '.join(splits)}"
+        raise InputError(paths, fault, "Keep a subject in one split; rename it if it is another's")
+    return exams
+
+
+def write(path: str | os.PathLike, exams: Sequence[Exam]) -> None:
+    """Writes a manifest atomically: all columns in their fixed order, then the extra ones.
+
+    Args:
+        path: The CSV file; the paths of the examinations are written relative to its folder.
+        exams: The rows, in order.
+
+    Raises:
+        InputError: What would be written could not be read again, or the disk refuses.
+    """
+    path = pathlib.Path(path)
+    folder = path.absolute().parent
+    extra = list(dict.fromkeys(name for exam in exams for name in exam.extra))
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator="\n")
+    table.writerow([*COLUMNS, *extra])
+    for exam in exams:
+        cells = [_cell(getattr(exam, column), folder) for column in COLUMNS]
+        table.writerow([*cells, *(exam.extra.get(name, "") for name in extra)])
+    text = buffer.getvalue()
+    _, faults = parse.parse(text, path.absolute())
+    if faults:
+        first = faults[0]
+        where = f"{path}, {first.exam_id}, column {first.column}"
+        raise InputError(where, f"cannot be written: {first.message}", first.remedy)
+    try:
+        files.write_text(path, text)
+    except OSError as error:
+        fault = f"cannot be written: {error.strerror or error}"
+        raise InputError(path, fault, "Free some space or choose another folder") from error
+
+
+def load_image(exam: Exam) -> Volume:
+    """Reads all echoes of an examination.
+
+    Returns:
+        float32 `[x, y, z, echo]`, or `[x, y, z]` for one image.
+
+    Raises:
+        InputError: As `nifti.read_echoes`; or the number of echoes is not that of the echo times.
+    """
+    volume = nifti.read_echoes(exam.images)
+    check_echo_count(exam, volume.echo_count)
+    return volume
+
+
+def load_mask(exam: Exam) -> Volume:
+    """Reads the manual mask.
+
+    Returns:
+        bool `[x, y, z]`: where the label file has one of `liver_labels`; it may be nowhere.
+
+    Raises:
+        InputError: There is none, it cannot be read, or it lies on another grid than the image.
+    """
+    if exam.mask is None:
+        remedy = "Fill in mask and liver_labels, or leave the row out"
+        raise InputError(f"{exam.manifest}, row {exam.row}", f"{exam.exam_id} has no mask", remedy)
+    labels = nifti.read_labels(exam.mask)
+    _check_on_image(exam, labels, exam.mask)
+    return Volume(np.isin(labels.data, exam.liver_labels), labels.affine)
+
+
+def load_pdff_percent(exam: Exam) -> Volume | None:
+    """Reads the PDFF map, converted to percent.
+
+    Returns:
+        float32 `[x, y, z]` in percent, or None where the examination has no map.
+
+    Raises:
+        InputError: It cannot be read, is not 3D, or lies on another grid than the image.
+    """
+    if exam.pdff_map is None:
+        return None
+    volume = nifti.read_image(exam.pdff_map)
+    check_one_volume(exam.pdff_map, volume.echo_count)
+    _check_on_image(exam, volume, exam.pdff_map)
+    return Volume(volume.data * np.float32(PERCENT[exam.pdff_unit]), volume.affine)
+
+
+def image_hashes(exam: Exam) -> tuple[str, ...]:
+    """The SHA-256 of each image file, in hexadecimal; InputError where one is unreadable."""
+    return tuple(image_hash(path) for path in exam.images)
+
+
+def image_hash(path: pathlib.Path) -> str:
+    """The SHA-256 of one file, in hexadecimal; InputError where it is unreadable."""
+    try:
+        return files.sha256(path)
+    except OSError as error:
+        fault = f"cannot be read: {error.strerror or error}"
+        raise InputError(path, fault, "Correct the name, or put the file there") from error
+
+
+def check_echo_count(exam: Exam, echo_count: int) -> None:
+    """Refuses an examination whose files hold another number of echoes than its row says."""
+    where = exam.images[0]
+    if exam.modality == "CT" and echo_count != 1:
+        fault = f"{exam.exam_id} is CT and has {echo_count} volumes"
+        raise InputError(where, fault, "Give each phase of a CT a row of its own")
+    if exam.te_ms and len(exam.te_ms) != echo_count:
+        fault = f"{exam.exam_id} has {echo_count} echoes and {len(exam.te_ms)} echo times (te_ms)"
+        raise InputError(where, fault, "Give one echo time for each echo, in the same order")
+
+
+def check_one_volume(path: pathlib.Path, echo_count: int) -> None:
+    """Refuses a mask or map that is 4D."""
+    if echo_count != 1:
+        fault = f"has {echo_count} volumes, while a mask or map has one"
+        raise InputError(path, fault, "Save the one that belongs to the image as a 3D file")
+
+
+def _check_on_image(exam: Exam, volume: Volume, path: pathlib.Path) -> None:
+    image = nifti.read_header(exam.images[0])
+    geometry.check_same_grid(image, volume, path, f"the image {exam.images[0].name}")
+
+
+def _cell(value: object, folder: pathlib.Path) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ";".join(_cell(item, folder) for item in value)
+    if isinstance(value, pathlib.Path):
+        if ";" in value.name:
+            raise InputError(value, "has a semicolon, which separates lists", "Rename the file")
+        return pathlib.Path(os.path.relpath(value.absolute(), folder)).as_posix()
+    return repr(float(value)).removesuffix(".0") if isinstance(value, float) else str(value)

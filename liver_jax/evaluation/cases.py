@@ -1,0 +1,89 @@
+"""One case: every figure that an automated and a manual mask give, as a flat row.
+
+Policy for empty masks: both empty, Dice and distances are undefined (None); one empty, Dice is 0
+and distances are undefined. Either way the status is `empty` and a flag tells which. The volume of
+an empty mask is 0.0 mL, which is what it covers; its mean PDFF is undefined.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from liver_jax.biometry import pdff, volumetry
+from liver_jax.evaluation import overlap, surface
+
+SURFACE_FIGURES = tuple(field.name for field in dataclasses.fields(surface.Agreement))
+FIGURES = (
+    "dice",
+    "rvd_percent",
+    *SURFACE_FIGURES,
+    "volume_ml_auto",
+    "volume_ml_manual",
+    "pdff_percent_auto",
+    "pdff_percent_manual",
+    "pdff_source",
+    "tp",
+    "fp",
+    "fn",
+    "tn",
+)
+
+
+def measure(
+    automated: np.ndarray,
+    manual: np.ndarray,
+    affine: np.ndarray,
+    pdff_percent: np.ndarray | None,
+) -> dict:
+    """Measures one pair of masks.
+
+    Args:
+        automated: bool [x, y, z].
+        manual: bool [x, y, z]; the reference.
+        affine: [4, 4], voxel indices to RAS+ millimetres, of the grid that both lie on.
+        pdff_percent: [x, y, z], the PDFF map on that grid in percent; None where there is none.
+
+    Returns:
+        `status` (`ok` or `empty`), `reason` (None), each of `FIGURES` and `flags`.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    counts = overlap.count(automated, manual)
+    agreement = surface.compare(automated, manual, affine)
+    flags = []
+    if not automated.any():
+        flags.append("automated_empty")
+    if not manual.any():
+        flags.append("manual_empty")
+    if agreement is None and not flags:
+        flags.append("no_surface")  # a mask fills the whole volume
+    row = {
+        "status": "empty" if {"automated_empty", "manual_empty"} & set(flags) else "ok",
+        "reason": None,
+        "dice": overlap.dice(counts),
+        "rvd_percent": overlap.rvd_percent(counts),
+        **(dataclasses.asdict(agreement) if agreement else dict.fromkeys(SURFACE_FIGURES)),
+        "volume_ml_auto": volumetry.volume_ml(automated, affine),
+        "volume_ml_manual": volumetry.volume_ml(manual, affine),
+        "pdff_percent_auto": None,
+        "pdff_percent_manual": None,
+        "pdff_source": None,
+        **dataclasses.asdict(counts),
+        "flags": flags,
+    }
+    if pdff_percent is not None:
+        row["pdff_percent_auto"] = pdff.mean_over_mask(pdff_percent, automated).percent
+        row["pdff_percent_manual"] = pdff.mean_over_mask(pdff_percent, manual).percent
+        row["pdff_source"] = "map"
+    return row
+
+
+def failed(reason: str) -> dict:
+    """The figures of a case that could not be measured: all None, with the reason in one line."""
+    return {
+        "status": "failed",
+        "reason": " ".join(reason.split()),
+        **dict.fromkeys(FIGURES),
+        "flags": [],
+    }

@@ -1,0 +1,1 @@
+"""The network and its loss: only jax, flax and optax."""

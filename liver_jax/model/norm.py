@@ -1,0 +1,98 @@
+"""Group normalisation with a ReLU, whose gradient needs two passes over the image.
+
+Automatic differentiation leaves the CPU with many slow passes. With x the input, mean and r (1 / standard deviation) of
+each group, s and t the scale and bias: y = max(0, a x + o), a = s r, o = t - mean a. With g the gradient of y where
+y > 0 (else 0), and G = sum(g), P = sum(g x) over the pixels of a channel: the gradients are G of t,
+r (P - mean G) of s, and a g - r A - r^2 B (x - mean) of x, where A and B are the means over the
+group of s G and of s r (P - mean G), for each pixel.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+EPSILON = 1e-5
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def group_norm_relu(
+    images: jax.Array, scale: jax.Array, bias: jax.Array, groups: int
+) -> jax.Array:
+    """ReLU of the group normalisation (Wu and He, ECCV 2018, equations 1 to 4 and 7).
+
+    Args:
+        images: [batch, row, column, channel].
+        scale: [channel], float32.
+        bias: [channel], float32.
+        groups: Groups that the channels of each image are split into.
+
+    Returns:
+        The shape and dtype of the images; the statistics and the arithmetic are float32.
+    """
+    return _forward(images, scale, bias, groups)[0]
+
+
+def _forward(images, scale, bias, groups):
+    pixels = images.shape[1] * images.shape[2]
+    x = images.astype(jnp.float32)
+    mean = _group_mean(_sum_pixels(x) / pixels, groups)
+    mean_square = _group_mean(_sum_pixels(x * x) / pixels, groups)
+    inverse = lax.rsqrt(jnp.maximum(mean_square - mean * mean, 0.0) + EPSILON)
+    factor = scale * inverse
+    offset = bias - mean * factor
+    y = jnp.maximum(x * _spread(factor) + _spread(offset), 0.0).astype(images.dtype)
+    return y, (images, scale, mean, inverse, offset)
+
+
+def _backward(groups, residuals, gradient):
+    images, scale, mean, inverse, offset = residuals
+    x = images.astype(jnp.float32)
+    factor = scale * inverse
+    positive = x * _spread(factor) + _spread(offset) > 0
+    g = jnp.where(positive, gradient.astype(jnp.float32), 0.0)
+    sum_g = _sum_pixels(g)
+    sum_normalised = inverse * (_sum_pixels(g * x) - mean * sum_g)
+    pixels = images.shape[1] * images.shape[2]
+    a = inverse * _group_mean(scale * sum_g, groups) / pixels
+    b = inverse * inverse * _group_mean(scale * sum_normalised, groups) / pixels
+    images_gradient = g * _spread(factor) - x * _spread(b) - _spread(a - mean * b)
+    return (
+        images_gradient.astype(images.dtype),
+        jnp.sum(sum_normalised, axis=0),
+        jnp.sum(sum_g, axis=0),
+    )
+
+
+group_norm_relu.defvjp(_forward, _backward)
+
+
+def _spread(values: jax.Array) -> jax.Array:
+    """[batch, channel] -> [batch, 1, 1, channel]."""
+    return values[:, None, None]
+
+
+def _group_mean(values: jax.Array, groups: int) -> jax.Array:
+    """[batch, channel] -> [batch, channel], each the mean of its group."""
+    batch, channels = values.shape
+    means = values.reshape(batch, groups, channels // groups).mean(axis=-1)
+    return jnp.repeat(means, channels // groups, axis=-1)
+
+
+def _sum_pixels(images: jax.Array) -> jax.Array:
+    """[batch, row, column, channel] -> [batch, channel]."""
+    return lax.platform_dependent(images, cpu=_sum_pixels_cpu, default=lambda x: x.sum((1, 2)))
+
+
+def _sum_pixels_cpu(images: jax.Array) -> jax.Array:
+    """The same as a tree of element-wise sums, which XLA spreads over vectors and cores."""
+    batch, rows, columns, channels = images.shape
+    parts = images.reshape(batch, rows * columns, channels)
+    while (count := parts.shape[1]) > 1:
+        width = next((n for n in range(16, 1, -1) if count % n == 0), 1)
+        if width == 1:
+            return parts.sum(axis=1)
+        parts = parts.reshape(batch, width, count // width, channels)
+        parts = functools.reduce(jnp.add, (parts[:, i] for i in range(width)))
+    return parts[:, 0]

@@ -1,0 +1,1 @@
+"""Signal equations, fat spectra and tissue values that simulation and fitting share."""

@@ -1,0 +1,1 @@
+"""What a scan is: voxels, their place in space, and the files that hold them."""

@@ -1,0 +1,406 @@
+"""NIfTI files: read strictly, so that what is computed on is what the scanner meant; written whole.
+
+The header is parsed by nibabel without its repairs (it would turn a spacing of -2 into 2, and of 0
+into 1), and the voxels are read here to the end of the file, so that a damaged or shortened file
+is noticed by its checksum.
+"""
+
+import contextlib
+import dataclasses
+import gzip
+import math
+import os
+import pathlib
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+import nibabel as nib
+import numpy as np
+from nibabel import spatialimages
+
+from liver_jax import files
+from liver_jax.errors import InputError
+from liver_jax.volume import geometry
+from liver_jax.volume.geometry import Volume
+
+SUFFIXES = (".nii", ".nii.gz")
+_LARGEST_RATIO = 1032  # deflate shrinks no further (zlib's notes, "Maximum Compression Factor")
+_UNDAMAGED = "Copy or convert the file again"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Header:
+    """What a file says of itself before any voxel is read.
+
+    Attributes:
+        shape: `(x, y, z)` or `(x, y, z, echo)`; an echo axis of length 1 is dropped.
+        affine: `[4, 4]` float64, voxel to RAS+ mm: the sform where it is set, else the qform.
+        dtype: The type of the stored values, with their byte order.
+        slope: Stored values are multiplied by this, ...
+        intercept: ... then this is added.
+        offset: Where the voxels begin, in bytes.
+    """
+
+    shape: tuple[int, ...]
+    affine: np.ndarray
+    dtype: np.dtype
+    slope: float
+    intercept: float
+    offset: int
+
+    @property
+    def grid_shape(self) -> tuple[int, int, int]:
+        """The number of voxels along each spatial axis."""
+        return self.shape[:3]
+
+    @property
+    def echo_count(self) -> int:
+        """The length of the echo axis; 1 where there is none."""
+        return self.shape[3] if len(self.shape) == 4 else 1
+
+    @property
+    def spacing_mm(self) -> np.ndarray:
+        """The distance between neighbouring voxels along each of the data's axes, `[3]`."""
+        return geometry.spacing_mm(self.affine)
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the values differ from what is stored."""
+        return (self.slope, self.intercept) != (1.0, 0.0)
+
+
+def is_nifti_name(path: str | os.PathLike) -> bool:
+    """Whether a file's name ends as a NIfTI file's does."""
+    return pathlib.Path(path).name.lower().endswith(SUFFIXES)
+
+
+def read_header(path: str | os.PathLike) -> Header:
+    """Reads and checks a header; reads no voxels.
+
+    Args:
+        path: A `.nii` or `.nii.gz` file, NIfTI-1 or NIfTI-2.
+
+    Returns:
+        The header.
+
+    Raises:
+        InputError: The file is missing, unreadable, shorter than its header says, not 3D or 4D,
+            complex or colour, without an affine, or its spacing is zero, negative, not finite,
+            not in mm, or given twice with different values.
+    """
+    path = pathlib.Path(path)
+    with _opened(path) as file:
+        block = file.read(nib.Nifti2Header.sizeof_hdr)
+    for kind in (nib.Nifti1Header, nib.Nifti2Header):
+        if kind.may_contain_header(block):
+            raw = kind(block[: kind.sizeof_hdr], check=False)
+            break
+    else:
+        raise InputError(path, "is not a NIfTI file", "Convert it to .nii or .nii.gz")
+    if not raw["magic"].item().startswith((b"n+1", b"n+2")):
+        fault = "is one half of an .hdr and .img pair"
+        raise InputError(path, fault, "Convert the pair to a single .nii or .nii.gz file")
+    slope, intercept = _scaling(path, raw)
+    header = Header(
+        _shape(path, raw),
+        _affine(path, raw),
+        _dtype(path, raw),
+        slope,
+        intercept,
+        _offset(path, raw),
+    )
+    needed = header.offset + _voxel_bytes(header)
+    size = path.stat().st_size
+    if needed > size * (_LARGEST_RATIO if _packed(path) else 1):
+        fault = f"is cut short: its header promises {needed} bytes, and the file has {size}"
+        raise InputError(path, fault, _UNDAMAGED)
+    return header
+
+
+def read_image(path: str | os.PathLike) -> Volume:
+    """Reads an image.
+
+    Args:
+        path: A `.nii` or `.nii.gz` file.
+
+    Returns:
+        float32 values with slope and intercept applied, on the file's own axes.
+
+    Raises:
+        InputError: As `read_header`; a voxel is NaN or infinite; or float32 cannot hold a value
+            (a whole number that it would round, or a magnitude beyond 3.4e38).
+    """
+    path = pathlib.Path(path)
+    header = read_header(path)
+    stored = _read_stored(path, header)
+    data = np.empty(header.shape, np.float32, order="F")
+    # Slice by slice: float64 copies of a whole CT would take more memory than the result.
+    for index in range(header.shape[-1]):
+        values = _values(stored[..., index], header)
+        _check_finite(path, values, index)
+        with np.errstate(over="ignore"):
+            data[..., index] = values
+        if not np.isfinite(data[..., index]).all() or not _exact(values, data[..., index], header):
+            largest = np.abs(values.astype(np.float64)).max()
+            fault = f"holds values up to {largest:.10g}, which float32 cannot hold"
+            raise InputError(path, fault, "Subtract an offset or rescale the image, and save it")
+    return Volume(data, header.affine)
+
+
+def read_labels(path: str | os.PathLike) -> Volume:
+    """Reads a mask or a label map.
+
+    Args:
+        path: A `.nii` or `.nii.gz` file.
+
+    Returns:
+        int32 `[x, y, z]` labels on the file's own axes. A file of floats, or one with a slope, is
+        read where its values are whole to within 0.001, which is what float scaling costs.
+
+    Raises:
+        InputError: As `read_header`; not 3D; or a value is not a whole number, or beyond int32.
+    """
+    path = pathlib.Path(path)
+    header = read_header(path)
+    if len(header.shape) != 3:
+        fault = f"has {header.echo_count} volumes, while a label file has one"
+        raise InputError(path, fault, "Save the one that belongs to the image as a 3D file")
+    stored = _read_stored(path, header)
+    data = np.empty(header.shape, np.int32, order="F")
+    for index in range(header.shape[-1]):
+        values = _values(stored[..., index], header).astype(np.float64)
+        _check_finite(path, values, index)
+        whole = np.rint(values)
+        fractions = np.abs(values - whole) > 1e-3
+        if fractions.any():
+            fault = f"holds {values[fractions][0]:.6g}, while labels are whole numbers"
+            raise InputError(path, fault, "Resample labels by nearest neighbour, threshold maps")
+        if whole.min() < -(2**31) or whole.max() >= 2**31:
+            fault = f"holds labels from {whole.min():.0f} to {whole.max():.0f}, beyond int32"
+            raise InputError(path, fault, "Renumber the labels")
+        data[..., index] = whole
+    return Volume(data, header.affine)
+
+
+def read_echoes(paths: Sequence[str | os.PathLike]) -> Volume:
+    """Reads all echoes of an examination.
+
+    Args:
+        paths: One 3D or 4D file, or one 3D file for each echo, in the order of the echo times.
+
+    Returns:
+        float32 `[x, y, z, echo]`, or `[x, y, z]` for a single echo.
+
+    Raises:
+        InputError: As `read_image`; the echoes lie on different grids; or one of several is 4D.
+    """
+    first = read_image(paths[0])
+    if len(paths) == 1:
+        return first
+    data = np.empty((*first.grid_shape, len(paths)), np.float32, order="F")
+    for index, path in enumerate(paths):
+        echo = read_image(path) if index else first
+        check_echo(pathlib.Path(paths[0]), first, pathlib.Path(path), echo)
+        data[..., index] = echo.data
+    return Volume(data, first.affine)
+
+
+def check_echo(
+    first_path: pathlib.Path, first: Volume | Header, path: pathlib.Path, echo: Volume | Header
+) -> None:
+    """Refuses one of several echo files that is 4D or lies on another grid than the first."""
+    if echo.echo_count != 1:
+        fault = f"has {echo.echo_count} volumes, while it is one of several echo files"
+        raise InputError(path, fault, "Name one 4D file, or one 3D file for each echo")
+    geometry.check_same_grid(first, echo, path, f"the first echo {first_path.name}")
+
+
+def write(
+    path: str | os.PathLike, data: np.ndarray, like: geometry.Placed, dtype: np.dtype | None = None
+) -> None:
+    """Writes a NIfTI-1 file that is whole or absent, without slope or intercept.
+
+    The affine is stored as float32, which is what the format has: one that was read from a NIfTI-1
+    sform comes back bit for bit. A grid with shear is told by the sform alone, as the qform, a
+    quaternion, cannot hold it.
+
+    Args:
+        path: Ends in `.nii` or `.nii.gz`.
+        data: `[x, y, z]` or `[x, y, z, echo]` on the grid of `like`.
+        like: Whose affine to write.
+        dtype: The type to store; by default that of `data`, with bool as uint8.
+
+    Raises:
+        InputError: The name is not a NIfTI name, or the file cannot be written (a full disk).
+        ValueError: The data do not fit the grid or the type, or are not finite: a defect.
+    """
+    path = pathlib.Path(path)
+    if not is_nifti_name(path):
+        raise InputError(path, "is not a name for a NIfTI file", "End it in .nii or .nii.gz")
+    if data.ndim not in (3, 4) or data.shape[:3] != tuple(like.grid_shape):
+        raise ValueError(f"{path}: data {data.shape} do not fit the grid {like.grid_shape}")
+    dtype = np.dtype(dtype or data.dtype)
+    dtype = np.dtype(np.uint8) if dtype == np.bool_ else dtype
+    with np.errstate(over="ignore", invalid="ignore"):
+        stored = data.astype(dtype)
+    if not np.isfinite(stored).all() or (dtype.kind in "iu" and (stored != data).any()):
+        raise ValueError(f"{path}: the data have values that {dtype} cannot hold")
+    image = nib.Nifti1Image(stored, like.affine, dtype=dtype)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(like.affine, code="scanner")
+    image.set_qform(like.affine, code="scanner")
+    straight = geometry.Volume(data, image.header.get_qform())
+    apart_mm = np.abs(geometry.corners_mm(straight) - geometry.corners_mm(like)).max()
+    if apart_mm > 0.01:
+        image.header["qform_code"] = 0
+    try:
+        with files.replacing(path) as temporary:
+            nib.save(image, temporary)
+    except OSError as error:
+        fault = f"cannot be written: {error.strerror or error}"
+        raise InputError(path, fault, "Free some space or choose another folder") from error
+
+
+@contextlib.contextmanager
+def _opened(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """The file's bytes, unpacked; whatever it raises while in use becomes one line about `path`."""
+    try:
+        if path.is_dir():
+            fault = "is a folder, and there is no reader for DICOM yet"
+            raise InputError(path, fault, "Convert the series to NIfTI, and name the .nii.gz file")
+        if not path.exists():
+            raise InputError(path, "no such file", "Correct the name, or put the file there")
+        if not is_nifti_name(path):
+            fault = "is not a .nii or .nii.gz file"
+            raise InputError(path, fault, "Convert it to NIfTI, and name that file")
+        with gzip.open(path) if _packed(path) else open(path, "rb") as file:
+            yield file
+    except (OSError, EOFError, zlib.error) as error:
+        fault = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise InputError(path, fault, _UNDAMAGED) from error
+    except MemoryError as error:
+        fault = "does not fit in the memory of this machine"
+        raise InputError(path, fault, "Crop the scan, or use a larger machine") from error
+
+
+def _packed(path: pathlib.Path) -> bool:
+    return path.name.lower().endswith(".gz")
+
+
+def _shape(path: pathlib.Path, raw: nib.Nifti1Header) -> tuple[int, ...]:
+    count, *lengths = (int(length) for length in raw["dim"])
+    shape = tuple(lengths[:count]) if 1 <= count <= 7 else ()
+    if not shape or min(shape) < 1:
+        raise InputError(path, f"has a damaged header (dim is {[count, *lengths]})", _UNDAMAGED)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) not in (3, 4):
+        fault = f"has {len(shape)} axes ({' x '.join(map(str, shape))})"
+        raise InputError(path, fault, "Save it as x, y, z or as x, y, z, echo")
+    return shape
+
+
+def _affine(path: pathlib.Path, raw: nib.Nifti1Header) -> np.ndarray:
+    pixdim = raw["pixdim"][1:4].astype(np.float64)
+    remedy = "Convert the scan again from its source, so that the header has its true spacing"
+    if not (np.isfinite(pixdim).all() and (pixdim > 0).all()):
+        fault = f"has a spacing of {_times(pixdim)} mm (pixdim)"
+        raise InputError(path, fault, remedy)
+    unit = {1: "metre", 3: "micrometre"}.get(int(raw["xyzt_units"]) & 7)
+    if unit:
+        raise InputError(path, f"gives its spacing in {unit}s (xyzt_units)", "Save it in mm")
+    if raw["sform_code"] > 0:
+        name, affine = "sform", raw.get_sform()
+    elif raw["qform_code"] > 0:
+        # The standard reads a qfac of 0 as 1; nibabel refuses it.
+        raw["pixdim"][0] = -1 if raw["pixdim"][0] < 0 else 1
+        try:
+            name, affine = "qform", raw.get_qform()
+        except (spatialimages.HeaderDataError, ValueError) as error:
+            raise InputError(path, f"has a damaged qform ({error})", remedy) from error
+    else:
+        fault = "has no affine (sform_code and qform_code are both 0): its sides are unknown"
+        raise InputError(path, fault, "Convert the scan again from its source with its orientation")
+    affine = np.asarray(affine, np.float64)
+    spacing_mm = geometry.spacing_mm(affine)
+    if not (np.isfinite(affine).all() and (spacing_mm > 0).all()):
+        raise InputError(path, f"has a spacing of {_times(spacing_mm)} mm ({name})", remedy)
+    if abs(np.linalg.det(affine[:3, :3])) < 1e-3 * spacing_mm.prod():
+        raise InputError(path, f"has two axes in one direction ({name})", remedy)
+    if not np.allclose(spacing_mm, pixdim, rtol=0.01, atol=0):
+        fault = f"has two spacings: {_times(spacing_mm)} mm ({name}), {_times(pixdim)} mm (pixdim)"
+        raise InputError(path, fault, remedy)
+    return affine
+
+
+def _times(values: np.ndarray) -> str:
+    return " x ".join(f"{value:.4g}" for value in values)
+
+
+def _dtype(path: pathlib.Path, raw: nib.Nifti1Header) -> np.dtype:
+    try:
+        dtype = raw.get_data_dtype()
+    except (spatialimages.HeaderDataError, KeyError) as error:
+        fault = f"has a damaged header (datatype is {raw['datatype']})"
+        raise InputError(path, fault, _UNDAMAGED) from error
+    if dtype.kind not in "iuf":
+        kind = {"c": "complex", "V": "colour (RGB)"}.get(dtype.kind, str(dtype))
+        raise InputError(path, f"holds {kind} values", "Save it as one real number for each voxel")
+    return dtype
+
+
+def _scaling(path: pathlib.Path, raw: nib.Nifti1Header) -> tuple[float, float]:
+    try:
+        slope, intercept = raw.get_slope_inter()
+    except spatialimages.HeaderDataError as error:
+        raise InputError(path, f"has a damaged header ({error})", _UNDAMAGED) from error
+    return (1.0, 0.0) if slope is None else (slope, intercept)
+
+
+def _offset(path: pathlib.Path, raw: nib.Nifti1Header) -> int:
+    offset = float(raw["vox_offset"])
+    if not (math.isfinite(offset) and offset >= raw.single_vox_offset):
+        raise InputError(path, f"has a damaged header (vox_offset is {offset:g})", _UNDAMAGED)
+    return int(offset)
+
+
+def _voxel_bytes(header: Header) -> int:
+    return math.prod(header.shape) * header.dtype.itemsize
+
+
+def _read_stored(path: pathlib.Path, header: Header) -> np.ndarray:
+    """The stored values, `header.shape`, before slope and intercept."""
+    wanted = _voxel_bytes(header)
+    with _opened(path) as file:
+        file.seek(header.offset)
+        block = file.read(wanted)
+        while file.read(1 << 20):  # to the end, where gzip compares its checksum
+            pass
+    if len(block) != wanted:
+        fault = f"is cut short: {wanted} bytes of voxels promised, {len(block)} found"
+        raise InputError(path, fault, _UNDAMAGED)
+    return np.ndarray(header.shape, header.dtype, block, order="F")
+
+
+def _values(stored: np.ndarray, header: Header) -> np.ndarray:
+    if not header.scaled:
+        return stored
+    return stored.astype(np.float64) * header.slope + header.intercept
+
+
+def _check_finite(path: pathlib.Path, values: np.ndarray, index: int) -> None:
+    faulty = ~np.isfinite(values)
+    if faulty.any():
+        where = [*(int(axis) for axis in np.argwhere(faulty)[0]), index]
+        fault = f"holds NaN or infinite voxels ({faulty.sum()} in one slice, the first at {where})"
+        raise InputError(path, fault, "Replace them by true values, or leave the scan out")
+
+
+def _exact(values: np.ndarray, held: np.ndarray, header: Header) -> bool:
+    """Whether float32 holds whole numbers as they are; fractions may be rounded."""
+    whole = header.slope.is_integer() and header.intercept.is_integer()
+    if header.dtype.kind == "f" or not whole or np.abs(held).max() < 2**24:
+        return True
+    # Beyond 2**53 float64, in which they are compared, would round both sides alike.
+    return bool(np.abs(held).max() <= 2**53 and (values.astype(np.float64) == held).all())

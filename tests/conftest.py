@@ -1,0 +1,124 @@
+"""Fixtures that all tests share."""
+
+import ast
+import functools
+import os
+import pathlib
+from collections.abc import Callable
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> pathlib.Path:
+    """The folder of real scans; the test is skipped where LIVER_JAX_TEST_DATA is not set."""
+    name = os.environ.get("LIVER_JAX_TEST_DATA")
+    if not name:
+        pytest.skip("LIVER_JAX_TEST_DATA does not name a folder of real scans")
+    folder = pathlib.Path(name).resolve()
+    if not folder.is_dir():  # a skip would hide the typing error
+        pytest.fail(f"LIVER_JAX_TEST_DATA={name} is not a folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def imports_of() -> Callable[[pathlib.Path], set[str]]:
+    """Reads what a file imports, as dotted names; `from a.b import c` gives `a.b.c`."""
+
+    @functools.cache
+    def read(path: pathlib.Path) -> set[str]:
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}:{node.lineno}: imports are absolute here"
+                names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        return names
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def blobs(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A manifest of tiny examinations, a bright "liver" in a grey body, learnt in a few steps.
+
+    Techniques `spgr2d` (two echoes) and `ct`; subjects s0 to s3 train, s4 validation, s5 test.
+    """
+    import numpy as np
+
+    from liver_jax.cohort import manifest
+    from liver_jax.volume import nifti
+    from liver_jax.volume.geometry import Volume
+
+    folder = tmp_path_factory.mktemp("blobs")
+    affine = np.diag([8.0, 8.0, 10.0, 1.0])
+    splits = ["train"] * 4 + ["validation", "test"]
+    exams = []
+    for number, split in enumerate(splits):
+        rng = np.random.default_rng(number)
+        x, y, z = np.mgrid[:36, :30, :5]
+        body = ((x - 18) / 16) ** 2 + ((y - 15) / 12) ** 2 <= 1
+        middle = rng.uniform([20, 13], [24, 17])
+        liver = ((x - middle[0]) / 7) ** 2 + ((y - middle[1]) / 6) ** 2 + (z - 2) ** 2 / 3 <= 1
+        for technique in ("spgr2d", "ct"):
+            stem = f"{technique}_{number}"
+            noise = rng.normal(size=body.shape)
+            if technique == "ct":
+                images = [np.where(liver, 120, np.where(body, 20, -1000)) + 5 * noise]
+            else:
+                clean = np.where(liver, 100, np.where(body, 40, 0))
+                images = [np.abs(clean + 3 * noise), np.abs(0.8 * clean + 3 * noise)]
+            paths = []
+            for echo, image in enumerate(images, 1):
+                paths.append(folder / f"{stem}_echo{echo}.nii.gz")
+                volume = Volume(image.astype(np.float32), affine)
+                nifti.write(paths[-1], volume.data, volume)
+            mask = folder / f"{stem}_mask.nii.gz"
+            nifti.write(mask, liver.astype(np.uint8), volume)
+            exams.append(
+                manifest.Exam(
+                    exam_id=stem,
+                    subject_id=f"s{number}",
+                    modality="CT" if technique == "ct" else "MR",
+                    technique=technique,
+                    split=split,
+                    images=tuple(paths),
+                    te_ms=() if technique == "ct" else (1.15, 2.3),
+                    mask=mask,
+                    liver_labels=(1,),
+                )
+            )
+    manifest.write(folder / "manifest.csv", exams)
+    return folder / "manifest.csv"
+
+
+@pytest.fixture
+def small_run(blobs: pathlib.Path, tmp_path: pathlib.Path) -> Callable[..., list[str]]:
+    """Makes the arguments of `liver_jax.main` for a network that trains on `blobs` in seconds."""
+
+    def arguments(workdir: str = "run", steps: int = 8, **fields: object) -> list[str]:
+        given = {
+            "data.manifests": blobs,
+            "data.cache": tmp_path / "slices",
+            "data.train_subjects": "spgr2d=4",
+            "data.size": 32,
+            "data.spacing_mm": 9.0,
+            "model.base_features": 4,
+            "model.depth": 2,
+            "optimizer.peak_learning_rate": 0.01,
+            "optimizer.warmup_steps": 2,
+            "train.batch_size": 4,
+            "train.steps": steps,
+            "train.validate_every_steps": 4,
+            "train.checkpoint_every_steps": 2,
+            "train.log_every_steps": 2,
+            **{name.replace("__", "."): value for name, value in fields.items()},
+        }
+        return [
+            "--config=configs/stage1.py:demo",
+            f"--workdir={tmp_path / workdir}",
+            *(f"--config.{name}={value}" for name, value in given.items()),
+        ]
+
+    return arguments

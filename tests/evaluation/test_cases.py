@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from liver_jax.evaluation import cases
+
+AFFINE = np.diag([1.0, 1.0, 10.0, 1.0])
+
+
+def mask(*where: tuple) -> np.ndarray:
+    result = np.zeros((6, 6, 4), bool)
+    for place in where:
+        result[place] = True
+    return result
+
+
+def test_a_pair_by_hand():
+    automated, manual = mask(np.s_[1:3, 1, 1]), mask(np.s_[2:4, 1, 1])
+    pdff_percent = np.zeros(automated.shape, np.float32)
+    pdff_percent[1:4, 1, 1] = 10.0, 20.0, 40.0
+    row = cases.measure(automated, manual, AFFINE, pdff_percent)
+    assert row["status"] == "ok" and row["reason"] is None and row["flags"] == []
+    assert (row["tp"], row["fp"], row["fn"], row["tn"]) == (1, 1, 1, 141)
+    assert row["dice"] == 0.5 and row["rvd_percent"] == 0.0
+    assert (row["assd_mm"], row["mssd_mm"], row["nsd_1mm"]) == (0.5, 1.0, 1.0)
+    assert row["volume_ml_auto"] == row["volume_ml_manual"] == pytest.approx(0.02)
+    assert (row["pdff_percent_auto"], row["pdff_percent_manual"]) == (15.0, 30.0)
+    assert row["pdff_source"] == "map"
+
+
+@pytest.mark.parametrize(
+    ("automated", "manual", "dice", "flags"),
+    [
+        (mask(), mask(), None, ["automated_empty", "manual_empty"]),
+        (mask(), mask(np.s_[2, 2, 2]), 0.0, ["automated_empty"]),
+        (mask(np.s_[2, 2, 2]), mask(), 0.0, ["manual_empty"]),
+    ],
+)
+def test_policy_for_empty_masks(automated, manual, dice, flags):
+    row = cases.measure(automated, manual, AFFINE, np.full(automated.shape, 20.0))
+    assert row["status"] == "empty" and row["flags"] == flags
+    assert row["dice"] == dice
+    assert all(row[figure] is None for figure in cases.SURFACE_FIGURES)
+    assert row["volume_ml_auto"] == pytest.approx(0.01 * automated.sum())
+    assert row["pdff_percent_auto"] == (20.0 if automated.any() else None)
+    assert row["pdff_percent_manual"] == (20.0 if manual.any() else None)
+
+
+def test_without_a_map_there_is_no_fat_fraction():
+    row = cases.measure(mask(np.s_[2, 2, 2]), mask(np.s_[2, 2, 2]), AFFINE, None)
+    assert row["pdff_source"] is row["pdff_percent_auto"] is row["pdff_percent_manual"] is None
+
+
+def test_a_mask_that_fills_the_volume_has_no_surface():
+    row = cases.measure(mask(np.s_[:]), mask(np.s_[2, 2, 2]), AFFINE, None)
+    assert row["status"] == "ok" and row["flags"] == ["no_surface"] and row["assd_mm"] is None
+
+
+def test_a_failed_case_has_the_same_columns():
+    row = cases.measure(mask(np.s_[2, 2, 2]), mask(np.s_[2, 2, 2]), AFFINE, None)
+    failed = cases.failed("a fault\nover two lines")
+    assert failed.keys() == row.keys()
+    assert failed["status"] == "failed" and failed["reason"] == "a fault over two lines"
+    assert all(failed[figure] is None for figure in cases.FIGURES)

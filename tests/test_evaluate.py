@@ -1,0 +1,406 @@
+"""The evaluation, walked by small files; networks are stood in for by a threshold."""
+
+import dataclasses
+import errno
+import json
+import pathlib
+import subprocess
+import sys
+
+import jsonschema
+import numpy as np
+import pytest
+
+from liver_jax import evaluate, files
+from liver_jax.cohort import manifest
+from liver_jax.errors import InputError
+from liver_jax.evaluation import results
+from liver_jax.volume import geometry, nifti
+
+SCHEMA = pathlib.Path(evaluate.__file__).parent / "evaluation" / "metrics.schema.json"
+SHAPE = (8, 7, 5)
+# Turned, flipped and oblique, so that a mask that is put down on other axes is noticed.
+AFFINE = np.array(
+    [[0.0, -1.5, 0.2, 30.0], [1.2, 0.0, 0.0, -20.0], [0.1, 0.0, -4.0, 50.0], [0, 0, 0, 1]]
+)
+
+
+@dataclasses.dataclass
+class Threshold:
+    """Calls every voxel liver that is brighter than `level`; keeps account of what it was asked."""
+
+    level: float = 50.0
+    record: dict = dataclasses.field(
+        default_factory=lambda: {"train_subjects": ["other"], "train_image_sha256": []}
+    )
+    checkpoint: str = "runs/fake/best"
+    step: int = 10
+    asked: list = dataclasses.field(default_factory=list)
+
+    def probability(self, volume, modality, subject):
+        self.asked.append((subject, modality, volume.grid_shape))
+        return (volume.data > self.level).astype(np.float32)
+
+
+def liver(low: int = 2, high: int = 6) -> np.ndarray:
+    mask = np.zeros(SHAPE, bool)
+    mask[low:high, 2:5, 1:4] = True
+    return mask
+
+
+def save(path: pathlib.Path, data: np.ndarray, affine: np.ndarray = AFFINE) -> pathlib.Path:
+    nifti.write(path, data, geometry.Volume(data, affine))
+    return path
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """A CT that the threshold gets exactly, and an MR with three echoes of which it misses some."""
+    folder = tmp_path / "cohort"
+    truth = liver()
+    ct = np.where(truth, 100, 0).astype(np.int16)
+    echoes = np.stack([np.where(liver(2, 6 - lost), 100, 10) for lost in range(3)], axis=-1)
+    fat = np.where(truth, 12.5, 80.0).astype(np.float32) / 100
+    exams = [
+        manifest.Exam(
+            exam_id="ct_1",
+            subject_id="s1",
+            modality="CT",
+            technique="ct",
+            contrast_phase="portal_venous",
+            cohort="external",
+            split="test",
+            images=(save(folder / "ct_1.nii.gz", ct),),
+            mask=save(folder / "ct_1_mask.nii.gz", truth.astype(np.uint8) * 3),
+            liver_labels=(3,),
+        ),
+        manifest.Exam(
+            exam_id="mr_1",
+            subject_id="s2",
+            modality="MR",
+            technique="spgr2d",
+            split="test",
+            images=(save(folder / "mr_1.nii.gz", echoes.astype(np.float32)),),
+            te_ms=(1.15, 2.3, 3.45),
+            mask=save(folder / "mr_1_mask.nii.gz", truth.astype(np.uint8)),
+            liver_labels=(1,),
+            pdff_map=save(folder / "mr_1_pdff.nii.gz", fat),
+            pdff_unit="fraction",
+        ),
+    ]
+    manifest.write(folder / "manifest.csv", exams)
+    return folder / "manifest.csv"
+
+
+@pytest.fixture
+def exams(cohort):
+    return manifest.read_many(str(cohort))
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """Another tool's masks, right for the CT and one slab short for the MR."""
+    save(tmp_path / "other_tool" / "ct_1.nii.gz", liver().astype(np.uint8))
+    save(tmp_path / "other_tool" / "mr_1.nii", liver(2, 5).astype(np.float32))
+    return tmp_path / "other_tool"
+
+
+def without_time(path: pathlib.Path) -> dict:
+    metrics = json.loads(path.read_text())
+    del metrics["provenance"]["finished_utc"]
+    return metrics
+
+
+def rows_of(metrics, *keys):
+    return [tuple(row[key] for key in keys) for row in metrics["cases"]]
+
+
+def test_two_networks_on_every_echo(exams, tmp_path):
+    output = tmp_path / "eval"
+    networks = {"initial": Threshold(level=1000), "multimodal": Threshold()}
+    metrics = evaluate.evaluate(exams, output, networks, all_echoes=True)
+    stored = json.loads((output / "metrics.json").read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(stored)
+    assert stored == {"schema_version": results.SCHEMA_VERSION, **metrics}
+    assert rows_of(metrics, "exam_id", "model", "echo", "te_ms", "status", "dice") == [
+        ("ct_1", "initial", None, None, "empty", 0.0),
+        ("ct_1", "multimodal", None, None, "ok", 1.0),
+        ("mr_1", "initial", 1, 1.15, "empty", 0.0),
+        ("mr_1", "multimodal", 1, 1.15, "ok", 1.0),
+        ("mr_1", "initial", 2, 2.3, "empty", 0.0),
+        ("mr_1", "multimodal", 2, 2.3, "ok", pytest.approx(2 * 27 / (27 + 36))),
+        ("mr_1", "initial", 3, 3.45, "empty", 0.0),
+        ("mr_1", "multimodal", 3, 3.45, "ok", pytest.approx(2 * 18 / (18 + 36))),
+    ]
+    second = metrics["cases"][3]
+    assert second["volume_ml_auto"] == pytest.approx(36 * abs(np.linalg.det(AFFINE[:3, :3])) / 1000)
+    # The mask of the first echo is laid on the map; that of the others is not.
+    assert rows_of(metrics, "pdff_percent_manual", "pdff_percent_auto", "pdff_source")[:6] == [
+        (None, None, None),
+        (None, None, None),
+        (pytest.approx(12.5), None, "map"),
+        (pytest.approx(12.5), pytest.approx(12.5), "map"),
+        (None, None, None),
+        (None, None, None),
+    ]
+    assert metrics["cases"][0]["contrast_phase"] == "portal_venous"
+    assert metrics["summary"]["forgetting"]["mean"] == 1.0
+    assert metrics["provenance"]["checkpoints"]["multimodal"]["step"] == 10
+    assert networks["multimodal"].asked[0] == ("examination ct_1", "CT", SHAPE)
+
+
+def test_masks_are_kept_on_the_scans_own_grid(exams, tmp_path):
+    metrics = evaluate.evaluate(exams, tmp_path, {"multimodal": Threshold()})
+    assert rows_of(metrics, "mask_file") == [
+        ("masks/multimodal/ct_1.nii.gz",),
+        ("masks/multimodal/mr_1_echo1.nii.gz",),
+    ]
+    for exam, row in zip(exams, metrics["cases"], strict=True):
+        mask = nifti.read_labels(tmp_path / row["mask_file"])
+        np.testing.assert_array_equal(mask.affine, nifti.read_header(exam.images[0]).affine)
+        np.testing.assert_array_equal(mask.data, liver())
+
+
+def test_its_own_masks_read_back_give_the_same_figures(exams, tmp_path):
+    first = evaluate.evaluate(exams, tmp_path / "a", {"multimodal": Threshold()}, None, True)
+    folder = tmp_path / "a" / "masks" / "multimodal"
+    again = evaluate.evaluate(exams, tmp_path / "b", {}, folder, True)
+
+    def bare(metrics):
+        return [row | {"mask_file": None} for row in metrics["cases"]]
+
+    assert bare(again) == bare(first)
+    assert again["cases"][0]["mask_file"] == "../a/masks/multimodal/ct_1.nii.gz"
+
+
+def test_masks_of_another_tool_need_no_network(exams, masks, tmp_path):
+    metrics = evaluate.evaluate(exams, tmp_path / "eval", {}, masks)
+    assert rows_of(metrics, "model", "echo", "dice") == [
+        ("other_tool", None, 1.0),
+        ("other_tool", 1, pytest.approx(2 * 27 / 63)),
+    ]
+    stored = json.loads((tmp_path / "eval" / "metrics.json").read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(stored)
+    assert not (tmp_path / "eval" / "masks").exists()
+
+
+def test_finished_cases_are_not_redone(exams, tmp_path):
+    network = Threshold()
+    evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    before = without_time(tmp_path / "metrics.json")
+    assert len(network.asked) == 2
+    evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    assert len(network.asked) == 2
+    assert without_time(tmp_path / "metrics.json") == before
+    evaluate.evaluate(exams, tmp_path, {"multimodal": network}, all_echoes=True)
+    assert len(network.asked) == 4  # two more echoes
+    (tmp_path / "masks" / "multimodal" / "ct_1.nii.gz").unlink()
+    evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    assert len(network.asked) == 5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": 11},
+        {"checkpoint": "runs/other/best"},
+        {"record": {"train_subjects": ["x"], "train_image_sha256": []}},
+    ],
+)
+def test_another_checkpoint_is_evaluated_anew(exams, tmp_path, change):
+    evaluate.evaluate(exams, tmp_path, {"multimodal": Threshold()})
+    network = dataclasses.replace(Threshold(level=1000), **change)
+    metrics = evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    assert rows_of(metrics, "dice") == [(0.0,), (0.0,)]
+
+
+def test_another_manual_mask_is_measured_anew_and_another_word_is_not(exams, tmp_path):
+    network = Threshold()
+    evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    exams = [dataclasses.replace(exam, site="elsewhere") for exam in exams]
+    metrics = evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    assert rows_of(metrics, "site") == [("elsewhere",)] * 2 and len(network.asked) == 2
+    save(exams[0].mask, liver(2, 5).astype(np.uint8) * 3)
+    metrics = evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    assert rows_of(metrics, "dice") == [(pytest.approx(2 * 27 / 63),), (1.0,)]
+
+
+def test_a_case_that_raises_is_a_failed_row_and_is_tried_again(exams, tmp_path):
+    class Broken(Threshold):
+        def probability(self, volume, modality, subject):
+            if modality == "CT":
+                raise RuntimeError("out of\nmemory")
+            return super().probability(volume, modality, subject)
+
+    metrics = evaluate.evaluate(exams, tmp_path, {"multimodal": Broken()})
+    assert rows_of(metrics, "status", "reason", "dice", "mask_file")[0] == (
+        "failed",
+        "RuntimeError: out of memory",
+        None,
+        None,
+    )
+    assert metrics["cases"][1]["status"] == "ok"
+    ct = metrics["summary"]["groups"][1]["measures"]["dice"]
+    assert (ct["n_failed"], ct["mean_all"], ct["mean_defined"]) == (1, 0.0, None)
+    stored = json.loads((tmp_path / "metrics.json").read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(stored)
+    assert "1 failed, counted as Dice 0 (ct_1, multimodal: RuntimeError" in evaluate.report(
+        metrics, tmp_path / "metrics.json"
+    )
+    again = evaluate.evaluate(exams, tmp_path, {"multimodal": Threshold()})
+    assert again["cases"][0]["status"] == "ok"
+
+
+def test_input_that_turns_out_bad_in_the_run_is_a_failed_row(exams, tmp_path):
+    data = np.full(SHAPE, np.nan, np.float32)
+    image = nifti.nib.Nifti1Image(data, AFFINE)
+    image.header.set_sform(AFFINE, code=1)
+    nifti.nib.save(image, exams[0].images[0])
+    metrics = evaluate.evaluate(exams, tmp_path, {"multimodal": Threshold()})
+    assert rows_of(metrics, "status") == [("failed",), ("ok",)]
+    assert "NaN or infinite" in metrics["cases"][0]["reason"]
+
+
+def test_the_table_names_phantoms_and_where_the_results_lie(exams, cohort, tmp_path):
+    network = {"multimodal": Threshold()}
+    path = tmp_path / "metrics.json"
+    plain = evaluate.report(evaluate.evaluate(exams, tmp_path, network), path)
+    assert "of phantoms" not in plain and plain.endswith(str(path))
+    assert "spgr2d, echo 1" in plain.splitlines()[1] and plain.splitlines()[2].startswith("ct ")
+    (cohort.parent / "phantom.json").write_text("{}")
+    assert "figures of phantoms, not of patients" in evaluate.report(
+        evaluate.evaluate(exams, tmp_path, network), path
+    )
+
+
+def refused(exams, output, match, networks=None, masks=None, all_echoes=False):
+    with pytest.raises(InputError, match=match) as error:
+        evaluate.evaluate(exams, output, networks or {}, masks, all_echoes)
+    assert "\n" not in str(error.value)
+    assert not output.exists(), "a refusal leaves nothing behind"
+
+
+@pytest.mark.parametrize("by", ["subject", "image"])
+@pytest.mark.parametrize("model", ["initial", "multimodal"])
+def test_refuses_an_examination_that_either_checkpoint_was_trained_on(exams, tmp_path, by, model):
+    networks = {"initial": Threshold(), "multimodal": Threshold()}
+    if by == "subject":
+        networks[model].record["train_subjects"] = ["s2"]
+    else:
+        networks[model].record["train_image_sha256"] = [files.sha256(exams[1].images[0])]
+    networks[model].checkpoint = "runs/culprit"
+    refused(exams, tmp_path / "eval", "examination mr_1: the checkpoint runs/culprit", networks)
+    assert not networks[model].asked
+
+
+def test_refuses_examinations_without_a_manual_mask(exams, tmp_path):
+    exams[1] = dataclasses.replace(exams[1], mask=None)
+    refused(exams, tmp_path / "eval", "no manual mask for mr_1", {"multimodal": Threshold()})
+
+
+@pytest.mark.parametrize("column", ["mask", "pdff_map"])
+def test_refuses_missing_files_and_other_grids_before_the_work(exams, tmp_path, column):
+    path = getattr(exams[1], column)
+    network = {"multimodal": Threshold()}
+    save(path, np.zeros(SHAPE, np.uint8), AFFINE + np.eye(4, k=3))
+    refused(exams, tmp_path / "eval", "another grid than the image mr_1.nii.gz", network)
+    path.unlink()
+    refused(exams, tmp_path / "eval", "no such file", network)
+
+
+def test_refuses_masks_that_are_none(exams, masks, tmp_path):
+    save(masks / "mr_1.nii", np.full(SHAPE, 0.25, np.float32))
+    refused(exams, tmp_path / "eval", "mr_1.nii: holds 0.25", masks=masks)
+    save(masks / "mr_1.nii", np.full(SHAPE, 2, np.uint8))
+    refused(exams, tmp_path / "eval", "mr_1.nii: holds the labels 2", masks=masks)
+    save(masks / "mr_1.nii", np.zeros(SHAPE, np.uint8), np.eye(4))
+    refused(exams, tmp_path / "eval", "another grid than the image", masks=masks)
+
+
+def test_refuses_duplicate_and_unmatched_masks(exams, masks, tmp_path):
+    (masks / "ct_1.nii").touch()
+    refused(exams, tmp_path / "eval", "two masks for one case", masks=masks)
+    (masks / "ct_1.nii").rename(masks / "ct_2.nii")
+    refused(exams, tmp_path / "eval", "is named ct_2.nii", masks=masks)
+    (masks / "ct_2.nii").unlink()
+    refused(exams, tmp_path / "eval", "no mask for mr_1_echo2", masks=masks, all_echoes=True)
+    (masks / "ct_1.nii.gz").unlink()
+    refused(exams, tmp_path / "eval", "no mask for ct_1", masks=masks)
+
+
+def test_refuses_a_folder_named_like_a_network(exams, masks, tmp_path):
+    folder = masks.rename(masks.parent / "multimodal")
+    network = {"multimodal": Threshold()}
+    refused(exams, tmp_path / "eval", "is that of a network", network, folder)
+
+
+def test_refuses_ids_whose_masks_would_collide(exams, tmp_path):
+    exams[0] = dataclasses.replace(exams[0], exam_id="mr_1_echo1")
+    refused(exams, tmp_path / "eval", "would be named mr_1_echo1", {"multimodal": Threshold()})
+
+
+def test_refuses_a_split_that_is_not_there(exams):
+    with pytest.raises(InputError, match=r"no examination has split 'train'.* has: test"):
+        evaluate.select(exams, "train")
+    assert evaluate.select(exams, "test") == exams
+
+
+@pytest.mark.parametrize("suffix", ["cases", "metrics"])
+def test_a_full_disk_is_one_line_and_keeps_finished_cases(exams, tmp_path, monkeypatch, suffix):
+    write = files.write_json
+
+    def full(path, value):
+        if suffix in str(path.relative_to(tmp_path)) and "mr_1" in path.name + str(value):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, value)
+
+    network = Threshold()
+    monkeypatch.setattr(files, "write_json", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    assert not (tmp_path / "metrics.json").exists()
+    monkeypatch.undo()
+    evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    assert [subject for subject, *_ in network.asked].count("examination ct_1") == 1
+
+
+def run(*flags: str, cwd: pathlib.Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "liver_jax.evaluate", *flags]
+    root = pathlib.Path(evaluate.__file__).parents[1]
+    return subprocess.run(
+        command, cwd=cwd, env={"PYTHONPATH": str(root), "PATH": ""}, capture_output=True, text=True
+    )
+
+
+def test_the_binary_evaluates_masks(cohort, masks, tmp_path):
+    done = run(f"--manifest={cohort}", f"--predictions={masks}", "--output=out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "Everything else: out/metrics.json"
+    assert (tmp_path / "out" / "metrics.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "fault"),
+    [
+        ([], "neither --checkpoint nor --predictions"),
+        (["--predictions=masks", "--baseline=runs/stage1"], "--baseline"),
+        (["--ablation=runs", "--checkpoint=runs/stage2"], "stands alone"),
+        (["--ablation=runs"], "holds no run"),
+        (["--predictions=masks", "--manifest=none.csv"], "none.csv"),
+    ],
+)
+def test_refused_flags(flags, fault, monkeypatch, tmp_path):
+    values = evaluate.flags.FlagValues()
+    evaluate.define_flags(values)
+    values(["evaluate", *flags])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=fault):
+        evaluate.main(values)
+
+
+def test_the_binary_refuses_with_one_line_and_code_2(cohort, masks, tmp_path):
+    (masks / "ct_1.nii").touch()
+    done = run(f"--manifest={cohort}", f"--predictions={masks}", "--output=out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1 and "two masks" in done.stderr
+    assert done.stdout == "" and not (tmp_path / "out").exists()

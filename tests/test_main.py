@@ -1,0 +1,160 @@
+"""Training as a user runs it: resumed, killed, transferred, refused."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from liver_jax.checkpoint import store
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+COMMAND = (sys.executable, "-m", "liver_jax.main")
+
+
+def start(arguments, **variables):
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=ROOT,
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(arguments, **variables):
+    process = start(arguments, **variables)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def weights(workdir):
+    model = store.read_model(store.resolve(pathlib.Path(workdir) / "latest"))
+    return {name: leaf for name, leaf in store._named(model).items()}
+
+
+def assert_same_weights(first, second):
+    first, second = weights(first), weights(second)
+    assert first.keys() == second.keys()
+    for name, leaf in first.items():
+        np.testing.assert_array_equal(leaf, second[name], err_msg=name)
+
+
+def last_line(text):
+    return text.strip().splitlines()[-1]
+
+
+def test_a_run_resumed_equals_one_that_was_not(small_run, tmp_path):
+    code, out, err = run(small_run("whole", steps=8))
+    assert code == 0, err
+    # The same config, stopped in the middle: the first part ends at a checkpoint by SIGKILL.
+    killed = start(small_run("parts", steps=8))
+    wait_for_step(tmp_path / "parts", 4)
+    killed.kill()
+    killed.wait()
+    code, out, err = run(small_run("parts", steps=8))
+    assert code == 0, err
+    assert "resuming" in out
+    assert_same_weights(tmp_path / "whole", tmp_path / "parts")
+    lines = [
+        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("whole", "parts")
+    ]
+    for whole, parts in zip(*lines, strict=True):
+        whole.pop("slices_per_s", None), parts.pop("slices_per_s", None)
+        assert whole == parts
+    # And once more: nothing is left to do.
+    code, out, _ = run(small_run("parts", steps=8))
+    assert (code, "finished already" in out) == (0, True)
+
+
+def wait_for_step(workdir, step):
+    for _ in range(600):
+        done = [int(p.name) for p in (workdir / "checkpoints").glob("*") if p.name.isdigit()]
+        if done and max(done) >= step:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{workdir} never reached step {step}")
+
+
+def test_sigterm_saves_and_says_run_me_again(small_run, tmp_path):
+    process = start(small_run(steps=2000, train__validate_every_steps=2000))
+    wait_for_step(tmp_path / "run", 2)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 75
+    assert "stopped on request at step" in last_line(err)
+    location = store.resolve(tmp_path / "run" / "latest")
+    assert f"at step {location.step} of" in last_line(err)
+
+
+def test_stage_2_starts_from_stage_1_and_tells_what_it_took(small_run, tmp_path):
+    assert run(small_run("stage1", steps=4))[0] == 0
+    code, out, err = run(
+        small_run(
+            "stage2",
+            steps=4,
+            data__train_subjects="spgr2d=1,ct=2",
+            init__checkpoint=tmp_path / "stage1",
+        )
+    )
+    assert code == 0, err
+    assert "loaded" in out
+    assert "reinitialised" in out
+    record = json.loads((tmp_path / "stage2" / "run.json").read_text())["record"]
+    # The record answers for what stage 1 has seen, too.
+    assert record["train_subjects"] == ["s0", "s1", "s2", "s3"]
+    assert len(record["train_image_sha256"]) == 4 * 2 + 2
+    assert record["initial"].startswith(str(tmp_path / "stage1"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"nothing": 1}, "the config has no field 'nothing'"),
+        ({"data.train_subjects": "spgr2d=9"}, "more subjects than the 4"),
+        ({"data.train_subjects": "spgr2d"}, "is not technique=number"),
+        ({"data.manifests": "absent.csv"}, "liver_jax.prepare --cohort=phantom --size=demo"),
+        ({"init.checkpoint": "absent"}, "liver_jax.main --config=configs/stage1.py:demo"),
+        ({"data.size": 30}, "30 is not divisible by 4"),
+        ({"train.steps": "many"}, "invalid literal for int"),
+    ],
+)
+def test_refuses_in_one_line(small_run, tmp_path, fields, message):
+    code, out, err = run([*small_run(), *(f"--config.{k}={v}" for k, v in fields.items())])
+    assert code == 2
+    assert message in last_line(err)
+    assert "Traceback" not in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_refuses_a_batch_that_the_mesh_cannot_share(small_run):
+    code, _, err = run(
+        small_run(train__batch_size=3), XLA_FLAGS="--xla_force_host_platform_device_count=2"
+    )
+    assert code == 2
+    assert "3 is not divisible by the mesh's 2 devices" in last_line(err)
+
+
+def test_refuses_a_checkpoint_of_another_architecture(small_run, tmp_path):
+    assert run(small_run("stage1", steps=2))[0] == 0
+    code, _, err = run(
+        small_run("stage2", init__checkpoint=tmp_path / "stage1", model__base_features=8)
+    )
+    assert code == 2
+    assert "another architecture" in last_line(err)
+    # Both shapes stand side by side.
+    assert "(3, 3, 1, 4) there, (3, 3, 1, 8) here" in last_line(err)
+
+
+def test_refuses_to_go_on_with_another_config(small_run):
+    assert run(small_run(steps=2))[0] == 0
+    code, _, err = run(small_run(steps=4, seed=3))
+    assert code == 2
+    assert "seed was 0, is 3" in last_line(err)
