@@ -6,6 +6,7 @@ steps after a warm-up; the two take turns, run by run, so that a busy machine di
 
 import argparse
 import collections
+import functools
 import json
 import os
 import pathlib
@@ -99,7 +100,7 @@ def _jax_side(flags: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
     import optax
 
-    from liver_jax.model import losses, unet
+    from liver_jax.model import compiler, losses, unet
 
     network = unet.UNet(flags.base, flags.depth, dtype=jnp.dtype(flags.dtype))
     images, labels = _batch(flags)
@@ -119,8 +120,12 @@ def _jax_side(flags: argparse.Namespace) -> dict[str, Any]:
         updates, moments = tx.update(gradients, moments, params)
         return optax.apply_updates(params, updates), moments, loss
 
-    compiled = jax.jit(train_step, donate_argnums=(0, 1))
-    forward = jax.jit(lambda params, images: network.apply({"params": params}, images, train=False))
+    options = compiler.options()
+    compiled = jax.jit(train_step, donate_argnums=(0, 1), compiler_options=options)
+
+    @functools.partial(jax.jit, compiler_options=options)
+    def forward(params, images):
+        return network.apply({"params": params}, images, train=False)
 
     def train() -> float:
         state[0], state[1], loss = compiled(*state, images, labels, weights)

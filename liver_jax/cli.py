@@ -42,7 +42,7 @@ def _parse(usage: str) -> Callable[[Sequence[str]], list[str]]:
     return parse
 
 
-def config_value(holder: flags.FlagHolder) -> ml_collections.ConfigDict:
+def config_value(given: flags.FlagValues) -> ml_collections.ConfigDict:
     """The config of a `--config` flag.
 
     Raises:
@@ -50,7 +50,7 @@ def config_value(holder: flags.FlagHolder) -> ml_collections.ConfigDict:
             when the config is first read).
     """
     try:
-        config = holder.value
+        config = given.config
         if config is not None:
             config.to_dict()
     except (flags.Error, AttributeError, OSError, ImportError, SyntaxError) as error:

@@ -21,6 +21,10 @@ class InputError(ValueError):
         fault, remedy = fault.rstrip("."), remedy.rstrip(".")
         super().__init__(" ".join(f"{subject}: {fault}. {remedy}.".split()))
 
+    def __reduce__(self) -> tuple:
+        """Pickled by its parts, so that it survives the way back from a worker process."""
+        return type(self), (self.subject, self.fault, self.remedy)
+
 
 class Stopped(Exception):
     """Work ended on request with everything saved; a scheduler should start the command again."""

@@ -39,9 +39,17 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     temporary = pathlib.Path(tempfile.mkdtemp(prefix=f".partial-{path.name}-", dir=path.parent))
     try:
         yield temporary
+        # mkdtemp makes folders that only their owner may enter.
+        temporary.chmod(0o777 & ~_umask())
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

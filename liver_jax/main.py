@@ -31,18 +31,21 @@ Trains the liver network; a run found in --workdir is resumed.
 Exit codes: 0 finished, 1 failed, 2 refused input or flags, 75 stopped on request, all saved.
 """
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "The config file.", lock_config=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "The run folder.")
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags; a function, so that several binaries can be imported at once."""
+    config_flags.DEFINE_config_file("config", None, "The config file.", values, lock_config=True)
+    flags.DEFINE_string("workdir", None, "The run folder.", values)
 
 
-def main() -> None:
+def main(given: flags.FlagValues = flags.FLAGS) -> None:
     """Reads the cohort, prepares the slices, and hands over to the loop."""
-    config = cli.config_value(_CONFIG)
+    config = cli.config_value(given)
     settings.validate(config)
-    file, _, _ = config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")
+    file, _, _ = config_flags.get_config_filename(given["config"]).partition(":")
     name = pathlib.Path(file).stem
     default = pathlib.Path("runs") / ("demo" if config.size == "demo" else "") / name
-    workdir = pathlib.Path(_WORKDIR.value or default).absolute()
+    workdir = pathlib.Path(given.workdir or default).absolute()
     if loop.finished(config, workdir):
         print(f"{workdir}: finished already; --config.train.steps=N extends it")
         return
@@ -95,4 +98,5 @@ def _read(config: ml_collections.ConfigDict) -> list[manifest.Exam]:
 
 
 if __name__ == "__main__":
+    define_flags()
     cli.run(main, USAGE)

@@ -28,70 +28,76 @@ Prepares a cohort; give one of these.
     --fractions=A,B,C     of subjects; default 0.7,0.1,0.2
 """
 
-_COHORT = flags.DEFINE_string("cohort", None, "Cohort to write.")
-_SIZE = flags.DEFINE_string("size", "demo", "Size of the phantom cohort.")
-_OUTPUT = flags.DEFINE_string("output", None, "Folder or file to write.")
-_SEED = flags.DEFINE_integer("seed", 0, "Seed.")
-_WORKERS = flags.DEFINE_integer("workers", None, "Processes.", lower_bound=1)
-_CHECK = flags.DEFINE_string("check", None, "Manifest to check.")
-_TABLE1 = flags.DEFINE_string("table1", None, "Manifest to describe.")
-_ASSIGN = flags.DEFINE_string("assign_splits", None, "Manifest to split.")
-_FRACTIONS = flags.DEFINE_string("fractions", "0.7,0.1,0.2", "Train, validation, test.")
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags; a function, so that several binaries can be imported at once."""
+    flags.DEFINE_string("cohort", None, "Cohort to write.", values)
+    flags.DEFINE_string("size", "demo", "Size of the phantom cohort.", values)
+    flags.DEFINE_string("output", None, "Folder or file to write.", values)
+    flags.DEFINE_integer("seed", 0, "Seed.", flag_values=values)
+    flags.DEFINE_integer("workers", None, "Processes.", lower_bound=1, flag_values=values)
+    flags.DEFINE_string("check", None, "Manifest to check.", values)
+    flags.DEFINE_string("table1", None, "Manifest to describe.", values)
+    flags.DEFINE_string("assign_splits", None, "Manifest to split.", values)
+    flags.DEFINE_string("fractions", "0.7,0.1,0.2", "Train, validation, test.", values)
 
 
-def main() -> int | None:
+def main(given: flags.FlagValues = flags.FLAGS) -> int | None:
     """Does the one thing asked for."""
-    asked = {
-        "--cohort": (_COHORT.value, _write_cohort),
-        "--check": (_CHECK.value, _check),
-        "--table1": (_TABLE1.value, _describe),
-        "--assign_splits": (_ASSIGN.value, _assign),
-    }
-    given = [(value, work) for value, work in asked.values() if value]
-    if len(given) != 1:
-        raise InputError("flags", f"{len(given)} of {', '.join(asked)} given", "Give one.")
-    value, work = given[0]
-    return work(value)
+    asked = [name for name in _TASKS if given[name].value]
+    if len(asked) != 1:
+        names = ", ".join(f"--{name}" for name in _TASKS)
+        raise InputError("flags", f"{len(asked)} of {names} are given", "Give one; see --help")
+    return _TASKS[asked[0]](given)
 
 
-def _output() -> pathlib.Path:
-    if not _OUTPUT.value:
-        raise InputError("--output", "it is missing", "Say where to write: --output=PATH.")
-    return pathlib.Path(_OUTPUT.value)
+def _output(given: flags.FlagValues) -> pathlib.Path:
+    if not given.output:
+        raise InputError("--output", "it is missing", "Say where to write: --output=PATH")
+    return pathlib.Path(given.output)
 
 
-def _write_cohort(name: str) -> None:
-    if name != "phantom":
-        raise InputError("--cohort", f"there is no cohort {name!r}", "Give --cohort=phantom.")
-    workers = _WORKERS.value or len(os.sched_getaffinity(0))
-    path = phantom.write(_output(), _SIZE.value, _SEED.value, workers, progress=True)
+def _write_cohort(given: flags.FlagValues) -> None:
+    if given.cohort != "phantom":
+        raise InputError("--cohort", f"there is no cohort {given.cohort!r}", "Give phantom")
+    workers = given.workers or len(os.sched_getaffinity(0))
+    path = phantom.write(_output(given), given.size, given.seed, workers, progress=True)
     print(f"{path}: {len(manifest.read(path))} examinations")
 
 
-def _check(path: str) -> int | None:
-    report = check.check(path, progress=True)
+def _check(given: flags.FlagValues) -> int | None:
+    report = check.check(given.check, progress=True)
     print(check.format_faults(report))
     return cli.REFUSED if report.faults else None
 
 
-def _describe(path: str) -> None:
-    exams, _ = parse.read(path)
-    left_out = check.check(path, progress=True).left_out()
+def _describe(given: flags.FlagValues) -> None:
+    exams, _ = parse.read(given.table1)
+    left_out = check.check(given.table1, progress=True).left_out()
     print(table1.format_table(table1.describe(exams, left_out)))
 
 
-def _assign(path: str) -> None:
+def _assign(given: flags.FlagValues) -> None:
     try:
-        fractions = [float(part) for part in _FRACTIONS.value.split(",")]
+        fractions = [float(part) for part in given.fractions.split(",")]
     except ValueError:
         fractions = []
     if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise InputError(
-            "--fractions", f"{_FRACTIONS.value!r} is not three fractions of 1", "Try 0.7,0.1,0.2."
-        )
+        fault = f"{given.fractions!r} is not three fractions that add up to 1"
+        raise InputError("--fractions", fault, "Write, for example, 0.7,0.1,0.2")
     named = dict(zip(("train", "validation", "test"), fractions, strict=True))
-    manifest.write(_output(), splits.assign(manifest.read(path), named, _SEED.value))
+    exams = splits.assign(manifest.read(given.assign_splits), named, given.seed)
+    manifest.write(_output(given), exams)
+
+
+_TASKS = {
+    "cohort": _write_cohort,
+    "check": _check,
+    "table1": _describe,
+    "assign_splits": _assign,
+}
 
 
 if __name__ == "__main__":
+    define_flags()
     cli.run(main, USAGE)

@@ -7,6 +7,11 @@ import pathlib
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
+
+# Other work on the machine must not fail a test, so nothing here has a deadline.
+settings.register_profile("liver_jax", deadline=None, max_examples=30)
+settings.load_profile("liver_jax")
 
 
 @pytest.fixture(scope="session")

@@ -3,17 +3,26 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
 import pytest
+from absl import flags
 
+from liver_jax import main
 from liver_jax.checkpoint import store
+from liver_jax.errors import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+CACHE = {
+    "JAX_COMPILATION_CACHE_DIR": tempfile.mkdtemp(prefix="liver_jax_compiled_"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+}
 COMMAND = (sys.executable, "-m", "liver_jax.main")
 
 
@@ -21,7 +30,8 @@ def start(arguments, **variables):
     return subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=ROOT,
-        env=os.environ | variables,
+        # The tests train the same network again and again: compiled once, kept for the session.
+        env=os.environ | CACHE | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -117,21 +127,40 @@ def test_stage_2_starts_from_stage_1_and_tells_what_it_took(small_run, tmp_path)
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"nothing": 1}, "the config has no field 'nothing'"),
         ({"data.train_subjects": "spgr2d=9"}, "more subjects than the 4"),
         ({"data.train_subjects": "spgr2d"}, "is not technique=number"),
+        ({"data.train_subjects": "ct=2,ct=3"}, "each technique once"),
+        ({"data.weights": "spgr2d=-1"}, "is not technique=number"),
         ({"data.manifests": "absent.csv"}, "liver_jax.prepare --cohort=phantom --size=demo"),
         ({"init.checkpoint": "absent"}, "liver_jax.main --config=configs/stage1.py:demo"),
         ({"data.size": 30}, "30 is not divisible by 4"),
-        ({"train.steps": "many"}, "invalid literal for int"),
+        ({"train.steps": 0}, "0 is not positive"),
+        ({"model.norm": "layer"}, "'layer' is unknown"),
+        ({"data.ct_high_hu": -200.0}, "is not above"),
     ],
 )
-def test_refuses_in_one_line(small_run, tmp_path, fields, message):
-    code, out, err = run([*small_run(), *(f"--config.{k}={v}" for k, v in fields.items())])
-    assert code == 2
-    assert message in last_line(err)
-    assert "Traceback" not in err
+def test_refuses_before_anything_is_written(small_run, tmp_path, monkeypatch, fields, message):
+    arguments = ["main", *small_run(), *(f"--config.{k}={v}" for k, v in fields.items())]
+    # ml_collections looks there for the fields, whatever is parsed.
+    monkeypatch.setattr(sys, "argv", arguments)
+    monkeypatch.chdir(ROOT)
+    values = flags.FlagValues()
+    main.define_flags(values)
+    values(arguments)
+    with pytest.raises(InputError, match=re.escape(message)):
+        main.main(values)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_fault_is_one_line_and_exit_code_2(small_run):
+    for argument, message in (
+        ("--config.nothing=1", "the config has no field 'nothing'"),
+        ("--config.train.steps=0", "config.train.steps: 0 is not positive"),
+    ):
+        code, _, err = run([*small_run(), argument])
+        assert code == 2
+        assert message in err
+        assert len(err.strip().splitlines()) == 1
 
 
 def test_refuses_a_batch_that_the_mesh_cannot_share(small_run):
@@ -150,7 +179,7 @@ def test_refuses_a_checkpoint_of_another_architecture(small_run, tmp_path):
     assert code == 2
     assert "another architecture" in last_line(err)
     # Both shapes stand side by side.
-    assert "(3, 3, 1, 4) there, (3, 3, 1, 8) here" in last_line(err)
+    assert re.search(r"\) there, \(.*\) here", last_line(err))
 
 
 def test_refuses_to_go_on_with_another_config(small_run):

@@ -195,7 +195,7 @@ def transfer(location: Location, variables: Mapping[str, Any]) -> tuple[dict[str
         InputError: A parameter of another shape, or none in common: another architecture.
     """
     fresh, saved = _named(dict(variables)), _named(read_model(location))
-    common = fresh.keys() & saved.keys()
+    common = [name for name in fresh if name in saved]
     _refuse_other_shapes(
         location.run,
         {name: fresh[name].shape for name in common},

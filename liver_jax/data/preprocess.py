@@ -24,6 +24,8 @@ _MR_BODY_FRACTION = 0.1
 # Body detection works on a coarse copy: its box needs no more precision than this.
 _COARSE_MM = 4.0
 _MARGIN_MM = 8.0
+# Resampled in blocks: few large matrix products, and memory that does not grow with the scan.
+_SLICES_AT_ONCE = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,19 +175,30 @@ def to_scan_grid(slices: np.ndarray, placement: Placement, like: Volume) -> np.n
     along_x = resampling_matrix(placement.voxels_in_pixels(0), placement.size)
     along_y = resampling_matrix(placement.voxels_in_pixels(1), placement.size)
     canonical = np.empty((*placement.plane_shape, len(slices)), np.float32)
-    for index, plane in enumerate(slices):
-        canonical[:, :, index] = along_x @ plane.T.astype(np.float32) @ along_y.T
+    for start in range(0, len(slices), _SLICES_AT_ONCE):
+        block = np.asarray(slices[start : start + _SLICES_AT_ONCE], np.float32)
+        planes = _resample(block, along_y, along_x)
+        canonical[:, :, start : start + len(block)] = planes.transpose(2, 1, 0)
     return geometry.from_canonical(canonical, like)
 
 
 def _to_grid(data: np.ndarray, placement: Placement) -> np.ndarray:
     along_x = resampling_matrix(placement.pixels_in_voxels(0), data.shape[0])
     along_y = resampling_matrix(placement.pixels_in_voxels(1), data.shape[1])
-    # Slice by slice: the largest temporary is one plane, however long the scan.
-    planes = [
-        along_y @ (along_x @ np.ascontiguousarray(data[:, :, z])).T for z in range(data.shape[2])
-    ]
-    return np.stack(planes).astype(np.float32)
+    slices = np.empty((data.shape[2], placement.size, placement.size), np.float32)
+    for start in range(0, len(slices), _SLICES_AT_ONCE):
+        block = data[:, :, start : start + _SLICES_AT_ONCE].transpose(2, 1, 0)
+        slices[start : start + len(block)] = _resample(block, along_y, along_x)
+    return slices
+
+
+def _resample(planes: np.ndarray, along_y: np.ndarray, along_x: np.ndarray) -> np.ndarray:
+    """[slice, y, x] -> [slice, Y, X] by weights [Y, y] and [X, x]: one matrix product for each."""
+    count, rows, columns = planes.shape
+    planes = np.ascontiguousarray(planes).reshape(-1, columns) @ along_x.T
+    planes = planes.reshape(count, rows, -1).transpose(0, 2, 1)
+    planes = np.ascontiguousarray(planes).reshape(-1, rows) @ along_y.T
+    return planes.reshape(count, len(along_x), -1).transpose(0, 2, 1)
 
 
 def _intensity_range(
@@ -201,8 +214,8 @@ def _intensity_range(
                 "Convert it from the DICOM files with its rescale slope and intercept.",
             )
         return settings.ct_low_hu, settings.ct_high_hu
-    low = float(np.percentile(data, settings.mr_low_percentile))
-    body = data[data > _MR_BODY_FRACTION * np.percentile(data, 99)]
+    low, bright = np.percentile(data, [settings.mr_low_percentile, 99.0]).tolist()
+    body = data[data > _MR_BODY_FRACTION * bright]
     high = float(np.percentile(body, settings.mr_high_percentile)) if body.size else low
     if not high > low:
         raise InputError(

@@ -194,8 +194,14 @@ class LiverSlices(tfds.core.GeneratorBasedBuilder):
             disable_shuffling=True,
             features=tfds.features.FeaturesDict(
                 {
-                    "image": tfds.features.Tensor(shape=(None, *plane), dtype=np.float16),
-                    "mask": tfds.features.Tensor(shape=plane, dtype=np.uint8),
+                    "image": tfds.features.Tensor(
+                        shape=(None, *plane),
+                        dtype=np.float16,
+                        encoding=tfds.features.Encoding.BYTES,
+                    ),
+                    "mask": tfds.features.Tensor(
+                        shape=plane, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES
+                    ),
                     "exam_id": tfds.features.Text(),
                     "subject_id": tfds.features.Text(),
                     "technique": tfds.features.Text(),

@@ -12,29 +12,10 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from liver_jax.model import conv, norm
+from liver_jax.model import norm
 
 GROUPS = 8
 NORMS = ("group", "batch", "instance")
-
-
-class Conv3x3(nn.Module):
-    """A 3 x 3 convolution without bias: every use is followed by a normalisation that has one.
-
-    Attributes:
-        features: Channels out.
-        dtype: Of the arithmetic; the kernel is stored as float32.
-    """
-
-    features: int
-    dtype: jax.typing.DTypeLike = jnp.float32
-
-    @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
-        """[batch, row, column, in] -> [batch, row, column, features], of `dtype`."""
-        shape = (3, 3, images.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape, jnp.float32)
-        return conv.conv3x3(images.astype(self.dtype), kernel.astype(self.dtype))
 
 
 class GroupNormReLU(nn.Module):
@@ -85,7 +66,15 @@ class Level(nn.Module):
     def __call__(self, images: jax.Array) -> jax.Array:
         """[batch, row, column, in] -> [batch, row, column, features]."""
         for i in range(2):
-            images = Conv3x3(self.features, self.dtype, name=f"conv_{i}")(images)
+            # No bias: the normalisation has one.
+            images = nn.Conv(
+                self.features,
+                (3, 3),
+                use_bias=False,
+                dtype=self.dtype,
+                kernel_init=nn.initializers.he_normal(),
+                name=f"conv_{i}",
+            )(images)
             images = self.norm(name=f"norm_{i}")(images)
         return images
 
@@ -139,10 +128,11 @@ class UNet(nn.Module):
         x = Level(features, norms[-1], self.dtype, name="bottleneck")(x)
         for i in reversed(range(self.depth)):
             features = self.base_features * 2**i
-            x = nn.Dense(4 * features, use_bias=False, dtype=self.dtype, name=f"up_{i}")(x)
+            up = nn.Dense(4 * features, use_bias=False, dtype=self.dtype, name=f"up_{i}")
+            x = _each_pixel(up, x)
             x = jnp.concatenate([skips[i], _pixel_shuffle(x)], axis=-1)
             x = Level(features, norms[i], self.dtype, name=f"decoder_{i}")(x)
-        return nn.Dense(1, name="logit", dtype=jnp.float32)(x)[..., 0]
+        return _each_pixel(nn.Dense(1, dtype=jnp.float32, name="logit"), x)[..., 0]
 
 
 def _check_shape(shape: tuple[int, ...], depth: int) -> None:
@@ -168,6 +158,13 @@ def _norm(
     if features % groups:
         raise ValueError(f"{features} channels cannot be split into {groups} groups")
     return functools.partial(GroupNormReLU, groups)
+
+
+def _each_pixel(layer: nn.Module, images: jax.Array) -> jax.Array:
+    """Applies a layer to the channels of each pixel: [b, r, c, channel] -> [b, r, c, new channel]."""
+    # As one long list of pixels: with three axes to sum over, the gradient of the weights is slow on the CPU.
+    pixels = layer(images.reshape(-1, images.shape[-1]))
+    return pixels.reshape(*images.shape[:-1], -1)
 
 
 def _max_pool(images: jax.Array) -> jax.Array:

@@ -334,6 +334,8 @@ def _with_liver_volume(subject: Subject, target_ml: float) -> Subject:
 
 def _liver_ml(subject: Subject, step_mm: float) -> float:
     """Volume by counting points of a grid around the liver."""
+    # Vessels are liver to a reader and bowel gives way to it: neither changes the count.
+    subject = dataclasses.replace(subject, liver_vessels=(), small_bowel=())
     a, b = subject.cavity
     low, high = subject.scan_range_mm
     margin = subject.warp_limit_mm

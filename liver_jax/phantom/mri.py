@@ -182,11 +182,13 @@ def acquire(
     mask = np.zeros(grid.shape, bool)
     vessel_mask = np.zeros(grid.shape, bool)
     pdff = np.zeros(grid.shape, np.float32) if echoes > 1 else None
-    table, slope = table.astype(np.complex64), slope.astype(np.complex64)
+    # Real and imaginary parts side by side: one real matrix product, as fractions are real.
+    parts = np.concatenate([table.real, table.imag], axis=1).astype(np.float32)
+    slope = slope.astype(np.complex64)
     for k, fractions in sampling.tissue_fractions(subject, grid, samples):
         extra = fractions[..., Tissue.LIVER] * fat_change[..., k]
-        seen = fractions @ table + extra[..., None] * slope
-        seen *= bias[..., k, None]
+        real, imaginary = np.split(fractions @ parts, 2, axis=-1)
+        seen = (real + 1j * imaginary + extra[..., None] * slope) * bias[..., k, None]
         noisy = signal.magnitude_with_noise(seen, 1 / protocol.snr, generator)
         image[:, :, k] = np.minimum(np.rint(noisy * protocol.scale), 32767)
         mask[..., k] = sampling.liver_fraction(fractions) >= 0.5

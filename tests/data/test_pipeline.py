@@ -1,6 +1,7 @@
 """The input stream: who takes part, in which order, on which process."""
 
 import collections
+import itertools
 import types
 
 import numpy as np
@@ -122,7 +123,7 @@ def test_subjects_of_one_seed_are_nested_and_another_seed_differs():
     sets = [
         set(pipeline.choose_subjects(pool, {"ct": count}, 1)[1]["ct"]) for count in range(1, 11)
     ]
-    assert all(small < large for small, large in zip(sets, sets[1:], strict=False))
+    assert all(small < large for small, large in itertools.pairwise(sets))
     assert sets[-1] != set(pipeline.choose_subjects(pool, {"ct": 10}, 2)[1]["ct"])
 
 
