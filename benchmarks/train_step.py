@@ -1,7 +1,8 @@
 """Times the training step and the forward pass beside a PyTorch U-Net of the same shape.
 
-Both networks have the same parameters (counted), operations, loss, optimiser, batch and threads. Each run is the median of some
-steps after a warm-up; the two take turns, run by run, so that a busy machine disturbs both.
+Both have the same weights, operations, loss, optimiser, batch and threads, and must give the same
+logits and the same losses before anything is timed. Each run is the median of some steps after a
+warm-up; the two take turns, run by run, so that a busy machine disturbs both.
 """
 
 import argparse
@@ -66,7 +67,7 @@ def main() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.train_step",
-        description="Times liver_jax's training step and forward pass beside PyTorch's, on the CPU.",
+        description="Times the training step and the forward pass beside PyTorch's, on the CPU.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
@@ -238,7 +239,7 @@ def _batch(flags: argparse.Namespace) -> tuple[Any, Any]:
 
 
 def _check_equal(contenders: dict[str, dict[str, Any]], dtype: str) -> None:
-    """Exits unless both have as many parameters, and answer alike and lose alike on the same batch."""
+    """Exits unless both have as many parameters, the same logits and the same losses."""
     mine, peer = contenders["jax"], contenders["torch"]
     if mine["parameters"] != peer["parameters"]:
         sys.exit(f"parameters differ: {mine['parameters']} (JAX), {peer['parameters']} (PyTorch)")

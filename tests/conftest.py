@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 from hypothesis import settings
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
 # Other work on the machine must not fail a test, so nothing here has a deadline.
 settings.register_profile("liver_jax", deadline=None, max_examples=30)
 settings.load_profile("liver_jax")
@@ -121,7 +123,7 @@ def small_run(blobs: pathlib.Path, tmp_path: pathlib.Path) -> Callable[..., list
             **{name.replace("__", "."): value for name, value in fields.items()},
         }
         return [
-            "--config=configs/stage1.py:demo",
+            f"--config={ROOT / 'configs' / 'stage1.py'}:demo",
             f"--workdir={tmp_path / workdir}",
             *(f"--config.{name}={value}" for name, value in given.items()),
         ]

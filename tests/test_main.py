@@ -19,7 +19,8 @@ from liver_jax.checkpoint import store
 from liver_jax.errors import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-CACHE = {
+ENVIRONMENT = {
+    "PYTHONPATH": str(ROOT),
     "JAX_COMPILATION_CACHE_DIR": tempfile.mkdtemp(prefix="liver_jax_compiled_"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
 }
@@ -29,9 +30,10 @@ COMMAND = (sys.executable, "-m", "liver_jax.main")
 def start(arguments, **variables):
     return subprocess.Popen(
         [*COMMAND, *arguments],
-        cwd=ROOT,
+        # Not the root: what a failing program leaves behind belongs to the test.
+        cwd=ENVIRONMENT["JAX_COMPILATION_CACHE_DIR"],
         # The tests train the same network again and again: compiled once, kept for the session.
-        env=os.environ | CACHE | variables,
+        env=os.environ | ENVIRONMENT | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -161,6 +163,15 @@ def test_a_fault_is_one_line_and_exit_code_2(small_run):
         assert code == 2
         assert message in err
         assert len(err.strip().splitlines()) == 1
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_batch(small_run, tmp_path):
+    code, _, err = run(small_run(optimizer__peak_learning_rate=1e30))
+    assert code == 1
+    line = last_line(err)
+    assert "not finite at step" in line
+    assert len(re.findall(r"spgr2d_\d slice \d echo \d", line)) == 4
+    assert "there is no checkpoint yet" in line or "the last good checkpoint is" in line
 
 
 def test_refuses_a_batch_that_the_mesh_cannot_share(small_run):

@@ -11,7 +11,7 @@ from flax import linen as nn
 
 from liver_jax.checkpoint import store
 from liver_jax.data import preprocess
-from liver_jax.model import precision, unet
+from liver_jax.model import compiler, precision, unet
 from liver_jax.volume.geometry import Volume
 
 # Slices in a batch: the last one is padded, so there is one compilation whatever the scan.
@@ -95,11 +95,10 @@ class Predictor:
 def make_forward(model: nn.Module) -> Callable[[Any, jax.Array], jax.Array]:
     """The jitted forward pass: (variables, [batch, row, column]) -> probability of liver."""
 
-    @jax.jit
     def forward(variables: Any, images: jax.Array) -> jax.Array:
         return jax.nn.sigmoid(model.apply(variables, images[..., None], train=False))
 
-    return forward
+    return jax.jit(forward, compiler_options=compiler.options())
 
 
 def default_batch_size() -> int:

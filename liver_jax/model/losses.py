@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-# Added to both halves of the Dice fraction, in pixels: a batch without liver has a loss and a gradient that are finite.
+# Added to both halves of the Dice fraction, in pixels, so that a batch without liver has a loss and
+# a gradient that are finite.
 SMOOTH_PIXELS = 1.0
 
 
@@ -36,7 +37,7 @@ class Sums(NamedTuple):
         return Sums(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
     def dice(self) -> jax.Array:
-        """The soft Dice of all the pixels as one set, smoothed by `SMOOTH_PIXELS`; 1 where all is empty."""
+        """Soft Dice of all the pixels as one set, smoothed by `SMOOTH_PIXELS`; all empty: 1."""
         return (2 * self.intersection + SMOOTH_PIXELS) / (
             self.prediction + self.truth + SMOOTH_PIXELS
         )
@@ -56,8 +57,8 @@ def measure(logits: jax.Array, labels: jax.Array, weights: jax.Array) -> Sums:
     Args:
         logits: Of liver, [batch, row, column].
         labels: 0 or 1 (any integer, bool or float type), [batch, row, column].
-        weights: [batch], 1 for a real image and 0 for one that only fills the batch: that counts nowhere, and its
-            gradient is 0 whatever its logits are (NaN included).
+        weights: [batch], 1 for a real image and 0 for one that only fills the batch: that counts
+            nowhere, and its gradient is 0 whatever its logits are (NaN included).
     """
     real = (weights > 0)[:, None, None]
     weight = weights.astype(jnp.float32)[:, None, None]
@@ -79,8 +80,9 @@ def dice_cross_entropy(
 ) -> tuple[jax.Array, Sums]:
     """Cross entropy plus batch Dice, over the real images.
 
-    The Dice is taken over all the pixels of the batch as one set, not image by image: a slice without liver, of which
-    a volume has many, would otherwise have a Dice that is undefined or jumps between 0 and 1.
+    The Dice is taken over all the pixels of the batch as one set, not image by image: a slice
+    without liver, of which a volume has many, would otherwise have a Dice that is undefined or
+    jumps between 0 and 1.
 
     Args:
         logits: Of liver, [batch, row, column].

@@ -1,8 +1,8 @@
 """A 2D U-Net that answers with one logit for each pixel.
 
-Ronneberger et al., "U-Net", MICCAI 2015, with zero-padded convolutions (so the logits have the size of the image),
-a normalisation after each convolution, and an up-sampling by pixel shuffle in place of a transposed convolution: the
-same parameters and result, and much faster on the CPU.
+Ronneberger et al., "U-Net", MICCAI 2015, with zero-padded convolutions (so the logits have the size
+of the image), a normalisation after each convolution, and an up-sampling by pixel shuffle in place
+of a transposed convolution: the same parameters and result, and much faster on the CPU.
 """
 
 import functools
@@ -82,16 +82,18 @@ class Level(nn.Module):
 class UNet(nn.Module):
     """Encoder and decoder, joined at each level by concatenation.
 
-    Level `i` has `base_features * 2**i` channels, and `depth` poolings lie between the levels. The parameters are
-    float32 and the same for every platform and `dtype`.
+    Level `i` has `base_features * 2**i` channels, and `depth` poolings lie between the levels. The
+    parameters are float32 and the same for every platform and `dtype`. A `jax.jit` around it wants
+    the `compiler_options` of `compiler.options()`.
 
     Attributes:
         base_features: Channels of the first level.
         depth: Number of poolings; rows and columns must be divisible by `2**depth`.
-        norm: "group" (groups of channels in each image; `GROUPS` of them, or one for each channel where there are
-            fewer channels), "instance" (each channel of each image) or "batch" (running statistics, in the collection
-            `batch_stats`).
-        dtype: Of the arithmetic (float32 or bfloat16). Statistics of the normalisation, and the logits, are float32.
+        norm: "group" (groups of channels in each image; `GROUPS` of them, or one for each channel
+            where there are fewer channels), "instance" (each channel of each image) or "batch"
+            (running statistics, in the collection `batch_stats`).
+        dtype: Of the arithmetic (float32 or bfloat16). The statistics of the normalisation, and the
+            logits, are float32.
     """
 
     base_features: int = 16
@@ -105,7 +107,8 @@ class UNet(nn.Module):
 
         Args:
             images: [batch, row, column, 1], intensities as the preprocessing leaves them.
-            train: Whether "batch" takes (and updates) the batch's own statistics; the other norms never differ.
+            train: Whether "batch" takes (and updates) the batch's own statistics; the other norms
+                never differ.
 
         Returns:
             Logits of liver, float32: [batch, row, column].
@@ -161,8 +164,8 @@ def _norm(
 
 
 def _each_pixel(layer: nn.Module, images: jax.Array) -> jax.Array:
-    """Applies a layer to the channels of each pixel: [b, r, c, channel] -> [b, r, c, new channel]."""
-    # As one long list of pixels: with three axes to sum over, the gradient of the weights is slow on the CPU.
+    """Applies a layer to the channels of each pixel: [b, r, c, channel] -> [b, r, c, new]."""
+    # As one long list of pixels: the CPU is slow at a gradient that sums over three axes.
     pixels = layer(images.reshape(-1, images.shape[-1]))
     return pixels.reshape(*images.shape[:-1], -1)
 
@@ -170,13 +173,13 @@ def _each_pixel(layer: nn.Module, images: jax.Array) -> jax.Array:
 def _max_pool(images: jax.Array) -> jax.Array:
     """The largest of each 2 x 2 block: [batch, 2 r, 2 c, channel] -> [batch, r, c, channel]."""
     batch, rows, columns, channels = images.shape
-    # The gradient of a max over blocks is element-wise; that of nn.max_pool is a slow scatter on the CPU.
+    # The gradient of this is element-wise; that of nn.max_pool is a slow scatter on the CPU.
     blocks = images.reshape(batch, rows // 2, 2, columns // 2, 2, channels)
     return blocks.max(axis=(2, 4))
 
 
 def _pixel_shuffle(images: jax.Array) -> jax.Array:
-    """Twice the rows and columns from four times the channels: [b, r, c, 4 n] -> [b, 2 r, 2 c, n]."""
+    """Spreads four times the channels over 2 x 2 pixels: [b, r, c, 4 n] -> [b, 2 r, 2 c, n]."""
     batch, rows, columns, channels = images.shape
     blocks = images.reshape(batch, rows, columns, 2, 2, channels // 4)
     return blocks.swapaxes(2, 3).reshape(batch, 2 * rows, 2 * columns, channels // 4)

@@ -10,7 +10,7 @@ from flax import linen as nn
 from jax.sharding import Mesh
 
 from liver_jax.data import augment
-from liver_jax.model import losses
+from liver_jax.model import compiler, losses
 from liver_jax.train import sharding
 from liver_jax.train.state import TrainState
 
@@ -96,4 +96,5 @@ def make_train_step(
         in_shardings=(everywhere, split),
         out_shardings=(everywhere, everywhere),
         donate_argnums=0,
+        compiler_options=compiler.options(),
     )

@@ -1,0 +1,61 @@
+"""Prediction on a scan's own grid, with a network that only thresholds."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from liver_jax.data import preprocess
+from liver_jax.inference import postprocess, predictor
+from liver_jax.volume.geometry import Volume
+
+SETTINGS = preprocess.Settings(48, 4.0, -160.0, 240.0, 0.0, 100.0)
+
+
+@jax.jit
+def bright(variables, images):
+    """Liver is what is brighter than the given level."""
+    return jnp.where(images > variables["level"], 1.0, 0.0)
+
+
+def network(batch_size=4):
+    return predictor.Predictor(bright, {"level": 0.6}, SETTINGS, batch_size)
+
+
+def scan(affine, shape=(60, 50, 7)):
+    x, y, z = np.mgrid[: shape[0], : shape[1], : shape[2]]
+    body = ((x - 30) / 27) ** 2 + ((y - 25) / 20) ** 2 <= 1
+    liver = ((x - 38) / 10) ** 2 + ((y - 25) / 10) ** 2 + ((z - 3) / 3) ** 2 <= 1
+    data = np.where(liver, 150.0, np.where(body, 20.0, -1000.0)).astype(np.float32)
+    return Volume(data, affine), liver
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+@pytest.mark.parametrize("flipped", [False, True])
+def test_the_mask_lies_where_the_liver_is_whatever_the_axes(axes, flipped):
+    volume, liver = scan(np.diag([3.0, 3.0, 6.0, 1.0]))
+    affine = volume.affine[:, [*axes, 3]]
+    data, truth = np.transpose(volume.data, axes), np.transpose(liver, axes)
+    if flipped:
+        move = np.eye(4)
+        move[0, 0], move[0, 3] = -1, data.shape[0] - 1
+        data, truth, affine = data[::-1], truth[::-1], affine @ move
+    probability = network().probability(Volume(np.ascontiguousarray(data), affine), "CT")
+    assert probability.shape == data.shape
+    assert probability.dtype == np.float32
+    mask = postprocess.threshold(probability)
+    dice = 2 * (mask & truth).sum() / (mask.sum() + truth.sum())
+    assert dice > 0.93
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7, 16])
+def test_the_batch_size_does_not_matter(batch_size):
+    volume, _ = scan(np.diag([3.0, 3.0, 6.0, 1.0]))
+    expected = network(4).probability(volume, "CT")
+    np.testing.assert_array_equal(network(batch_size).probability(volume, "CT"), expected)
+
+
+def test_a_pixel_at_one_half_is_liver():
+    np.testing.assert_array_equal(
+        postprocess.threshold(np.array([0.49, 0.5, 0.51])), [False, True, True]
+    )
