@@ -14,10 +14,11 @@ from liver_jax.inference.predictor import Predictor
 from liver_jax.volume import nifti
 from liver_jax.volume.geometry import Volume
 
-USAGE = """
+USAGE = r"""
 Segments the liver on one scan and measures its volume.
 
-  python -m liver_jax.predict --input=scan.nii.gz --modality=CT --checkpoint=runs/stage2 --output=DIR
+  python -m liver_jax.predict --input=scan.nii.gz --modality=CT --checkpoint=runs/stage2 \
+      --output=DIR
 
   --input=FILE        NIfTI; several files joined by commas, or one 4D file, are echoes: the first
                       is segmented

@@ -4,6 +4,8 @@ import ast
 import functools
 import os
 import pathlib
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -129,3 +131,41 @@ def small_run(blobs: pathlib.Path, tmp_path: pathlib.Path) -> Callable[..., list
         ]
 
     return arguments
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.Popen]:
+    """Starts one of the four programs, `program("main", "--config=...")`, with pipes for its words.
+
+    The tests train the same small networks again and again: compiled once, kept for the session.
+    """
+    folder = tmp_path_factory.mktemp("programs")
+    environment = {
+        "PYTHONPATH": str(ROOT),
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+    def start(name: str, *arguments: object, **variables: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"liver_jax.{name}", *map(str, arguments)],
+            cwd=folder,  # what a failing program leaves behind belongs to the test
+            env=os.environ | environment | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def run(program: Callable[..., subprocess.Popen]) -> Callable[..., tuple[int, str, str]]:
+    """Runs one of the four programs to its end: exit code, stdout, stderr."""
+
+    def to_the_end(name: str, *arguments: object, **variables: str) -> tuple[int, str, str]:
+        process = program(name, *arguments, **variables)
+        out, err = process.communicate(timeout=600)
+        return process.returncode, out, err
+
+    return to_the_end

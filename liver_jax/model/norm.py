@@ -90,10 +90,13 @@ def _sum_pixels_cpu(images: jax.Array) -> jax.Array:
     """The same as a tree of element-wise sums, which XLA spreads over vectors and cores."""
     batch, rows, columns, channels = images.shape
     parts = images.reshape(batch, rows * columns, channels)
-    while (count := parts.shape[1]) > 1:
+    while (count := parts.shape[1]) > 16:
         width = next((n for n in range(16, 1, -1) if count % n == 0), 1)
         if width == 1:
-            return parts.sum(axis=1)
+            break
         parts = parts.reshape(batch, width, count // width, channels)
         parts = functools.reduce(jnp.add, (parts[:, i] for i in range(width)))
-    return parts[:, 0]
+    # The last sum is a matrix product because XLA fuses a product with nothing. Fused into the pass
+    # that divides by the deviation, a sum would be taken again at each pixel, and wrongly: XLA (jax
+    # 0.10.2) lets that pass overwrite the image that the sum still reads.
+    return jnp.einsum("bpc,p->bc", parts, jnp.ones(parts.shape[1]), precision="highest")

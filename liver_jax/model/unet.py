@@ -173,9 +173,12 @@ def _each_pixel(layer: nn.Module, images: jax.Array) -> jax.Array:
 def _max_pool(images: jax.Array) -> jax.Array:
     """The largest of each 2 x 2 block: [batch, 2 r, 2 c, channel] -> [batch, r, c, channel]."""
     batch, rows, columns, channels = images.shape
-    # The gradient of this is element-wise; that of nn.max_pool is a slow scatter on the CPU.
+    # Pair by pair: the gradient of nn.max_pool is a slow scatter on the CPU, and that of a max over
+    # axes asks which pixels equal the result: none, hence 0 / 0, where XLA computes them twice and
+    # rounds differently.
     blocks = images.reshape(batch, rows // 2, 2, columns // 2, 2, channels)
-    return blocks.max(axis=(2, 4))
+    pairs = jnp.maximum(blocks[:, :, 0], blocks[:, :, 1])
+    return jnp.maximum(pairs[:, :, :, 0], pairs[:, :, :, 1])
 
 
 def _pixel_shuffle(images: jax.Array) -> jax.Array:

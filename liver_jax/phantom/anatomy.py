@@ -68,7 +68,7 @@ class Subject:
 
     @property
     def scan_range_mm(self) -> tuple[float, float]:
-        """z of the lowest and the highest point of the liver, with room for the warp."""
+        """Heights z of the lowest and the highest point of the liver, with room for the warp."""
         low = min(e.centre[2] - 1.02 * e.semi_axes[2] for e in self.liver) - self.warp_limit_mm
         return low, self.warp_limit_mm
 

@@ -1,5 +1,6 @@
 """The training run, top to bottom: initialise, step, validate, save, stop."""
 
+import contextlib
 import dataclasses
 import pathlib
 import signal
@@ -105,73 +106,74 @@ def train(
         config.data.liver_fraction,
         config.seed,
     )
-    checkpoints = store.Checkpoints(workdir)
-    state, progress, run_record = initialise(
-        config, checkpoints, model, tx, sharding.replicated(mesh), run_record
-    )
-    step = train_step.make_train_step(
-        model,
-        tx,
-        mesh,
-        settings.augmentation(config),
-        config.data.spacing_mm,
-        config.loss.dice_weight,
-        config.optimizer.ema_decay,
-        config.seed,
-    )
-    files.write_json(workdir / "run.json", {"config": config.to_dict(), "record": run_record})
-    batches = pipeline.batches(
-        dataset,
-        config.train.batch_size,
-        progress.examples,
-        jax.process_index(),
-        jax.process_count(),
-        config.data.threads,
-    )
-    validate = make_validate(model)
+    # Closed whatever happens: a save that is under way is finished first.
+    with contextlib.closing(store.Checkpoints(workdir)) as checkpoints:
+        state, progress, run_record = initialise(
+            config, checkpoints, model, tx, sharding.replicated(mesh), run_record
+        )
+        step = train_step.make_train_step(
+            model,
+            tx,
+            mesh,
+            settings.augmentation(config),
+            config.data.spacing_mm,
+            config.loss.dice_weight,
+            config.optimizer.ema_decay,
+            config.seed,
+        )
+        files.write_json(workdir / "run.json", {"config": config.to_dict(), "record": run_record})
+        batches = pipeline.batches(
+            dataset,
+            config.train.batch_size,
+            progress.examples,
+            jax.process_index(),
+            jax.process_count(),
+            config.data.threads,
+        )
+        validate = make_validate(model)
 
-    def save(state: TrainState, score: float | None) -> None:
-        meta = {
-            "config": config.to_dict(),
-            "model": architecture(config),
-            "preprocess": dataclasses.asdict(settings.preprocessing(config)),
-            "progress": dataclasses.asdict(progress),
-            "record": run_record,
-        }
-        checkpoints.save(int(state.step), state, meta, score)
+        def save(state: TrainState, score: float | None) -> None:
+            meta = {
+                "config": config.to_dict(),
+                "model": architecture(config),
+                "preprocess": dataclasses.asdict(settings.preprocessing(config)),
+                "progress": dataclasses.asdict(progress),
+                "record": run_record,
+            }
+            checkpoints.save(int(state.step), state, meta, score)
 
-    rate = optimizer.learning_rate(config)
-    start = progress.examples // config.train.batch_size
-    with _StopRequest() as stop, RunLog(workdir, start, config.train.steps) as log:
-        window = _Window(slices, index, workdir, rate)
-        for done in range(start + 1, config.train.steps + 1):
-            batch = next(batches)
-            state, outcome = step(state, sharding.to_devices(mesh, batch))
-            progress.examples += config.train.batch_size
-            window.add(done, batch, outcome)
-            log.advance()
-            last = done == config.train.steps
-            validating = last or done % config.train.validate_every_steps == 0
-            saving = validating or done % config.train.checkpoint_every_steps == 0 or stop.asked
-            if saving or done % config.train.log_every_steps == 0:
-                # Also before a save: a step that is not finite must stop the run first.
-                log.write(done, window.close())
-            score = None
-            if validating:
-                score = _validated(validate(state.variables()), done, config, progress, log)
-            if saving:
-                save(state, score)
-            if stop.asked:
-                checkpoints.close()
-                raise Stopped(
-                    f"stopped on request at step {done} of {config.train.steps}, all saved in "
-                    f"{workdir}. Run the same command again to go on."
-                )
-            if progress.stopped_early:
-                break
-    checkpoints.close()
-    best = "" if progress.best_dice is None else f" {progress.best_dice:.3f}"
-    print(f"{workdir}: {done} steps; best validation Dice{best} at step {progress.best_step}")
+        rate = optimizer.learning_rate(config)
+        start = progress.examples // config.train.batch_size
+        with _StopRequest() as stop, RunLog(workdir, start, config.train.steps) as log:
+            window = _Window(index, checkpoints, rate)
+            for done in range(start + 1, config.train.steps + 1):
+                batch = next(batches)
+                state, outcome = step(state, sharding.to_devices(mesh, batch))
+                progress.examples += config.train.batch_size
+                window.add(done, batch, outcome)
+                log.advance()
+                last, stopping = done == config.train.steps, stop.asked
+                validating = last or done % config.train.validate_every_steps == 0
+                saving = validating or done % config.train.checkpoint_every_steps == 0 or stopping
+                if saving or done % config.train.log_every_steps == 0:
+                    # Also before a save: a step that is not finite must stop the run first.
+                    log.write(done, window.close())
+                score = None
+                if validating:
+                    score = _validated(validate(state.variables()), done, config, progress, log)
+                if saving:
+                    save(state, score)
+                if stopping:
+                    checkpoints.wait()
+                    raise Stopped(
+                        f"stopped on request at step {done} of {config.train.steps}, all saved in "
+                        f"{workdir}. Run the same command again to go on."
+                    )
+                if progress.stopped_early:
+                    break
+        checkpoints.wait()
+        best = "" if progress.best_dice is None else f" {progress.best_dice:.3f}"
+        print(f"{workdir}: {done} steps; best validation Dice{best} at step {progress.best_step}")
 
 
 def build_model(config: ml_collections.ConfigDict) -> nn.Module:
@@ -254,12 +256,11 @@ class _Window:
 
     def __init__(
         self,
-        slices: SliceStore,
         index: list[ExamSlices],
-        workdir: pathlib.Path,
+        checkpoints: store.Checkpoints,
         rate: optax.Schedule,
     ):
-        self._slices, self._index, self._workdir, self._rate = slices, index, workdir, rate
+        self._index, self._checkpoints, self._rate = index, checkpoints, rate
         self._steps: list[tuple[int, np.ndarray, np.ndarray, train_step.Outcome]] = []
         self._since = time.monotonic()
 
@@ -291,13 +292,13 @@ class _Window:
         for number, echo in zip(records.tolist(), echoes.tolist(), strict=True):
             exam = next(e for e in self._index if 0 <= number - e.first_record < e.slice_count)
             names.append(f"{exam.exam_id} slice {number - exam.first_record} echo {echo + 1}")
-        try:
-            good = f"the last good checkpoint is {store.resolve(self._workdir / 'latest')}"
-        except InputError:
-            good = "there is no checkpoint yet"
+        self._checkpoints.wait()
+        good = self._checkpoints.latest_step()
+        saved = "no checkpoint was saved yet" if good is None else f"step {good} is saved"
         raise FloatingPointError(
             f"loss or gradient is not finite at step {step}; the batch held {', '.join(names)}; "
-            f"{good}. Lower config.optimizer.peak_learning_rate, or look at these slices"
+            f"{saved} in {self._checkpoints.run}. Lower "
+            "config.optimizer.peak_learning_rate, or look at these slices"
         )
 
 

@@ -192,11 +192,13 @@ def test_two_devices_give_what_one_gives():
         sharded = both(
             jax.device_put(params, whole), *jax.device_put((images, labels), split)
         )
+        assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(alone))
         for a, b in zip(jax.tree.leaves(alone), jax.tree.leaves(sharded), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
     """
     environment = os.environ | {
-        # The second flag makes the compilation quicker.
+        # Without optimisation the compilation is quicker, and rounding differs between the places
+        # where XLA computes a number twice: the gradient of the pooling must stand that.
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0",
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
