@@ -40,7 +40,7 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     # Relative frequency of each technique's examples; empty: as many as there are.
     data.weights = ""
     # Fraction of examples whose slice holds liver: batches of mostly background train poorly.
-    data.liver_fraction = 0.75
+    data.liver_fraction = 0.65
     # The grid: rows and columns, and pixel spacing in mm (384 mm; wider bodies get wider pixels).
     data.size = 128 if demo else 256
     data.spacing_mm = 3.0 if demo else 1.5
@@ -86,19 +86,19 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
 
     config.optimizer = optimizer = ml_collections.ConfigDict()
     # AdamW: linear warm-up to the peak, then a cosine to zero.
-    optimizer.peak_learning_rate = 2e-3 if demo else 1e-3
-    optimizer.warmup_steps = 50 if demo else 500
+    optimizer.peak_learning_rate = 3e-3 if demo else 1e-3
+    optimizer.warmup_steps = 100 if demo else 500
     optimizer.weight_decay = 1e-4
     # Largest global norm of a gradient.
     optimizer.clip_norm = 1.0
     # Decay of the exponential moving average of the weights, which is then what is validated and
     # used; 0: none.
-    optimizer.ema_decay = 0.0
+    optimizer.ema_decay = 0.99 if demo else 0.999
 
     config.train = train = ml_collections.ConfigDict()
     train.steps = 0
     # Global batch size, whatever the number of devices and hosts.
-    train.batch_size = 8 if demo else 16
+    train.batch_size = 4 if demo else 16
     # Steps between two measurements on the validation subjects.
     train.validate_every_steps = 0
     # Steps between two checkpoints (validation writes one too).

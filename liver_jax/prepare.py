@@ -19,7 +19,7 @@ Prepares a cohort; give one of these.
   python -m liver_jax.prepare --assign_splits=manifest.csv --output=new.csv --seed=0
 
   --cohort=phantom        writes examinations whose truth is known, and their manifest.csv
-    --size=demo|paper     88 examinations in a minute, or the paper's counts
+    --size=demo|paper     98 examinations in a minute, or the paper's counts
     --workers=N           processes; default one for each core
   --check=FILE            reads every file that a manifest names and lists all faults
   --table1=FILE           subjects and examinations by technique, cohort and split, with spacing,

@@ -86,7 +86,7 @@ _SIZES = {
         mr_samples=5,
         thin_samples=3,
         groups=(
-            _Group("spgr2d", "", "train", "internal", 30),
+            _Group("spgr2d", "", "train", "internal", 40),
             _Group("ct", "portal_venous", "train", "internal", 10),
             _Group("hbp_t1w", "hepatobiliary", "train", "internal", 20),
             _Group("spgr2d", "", "validation", "internal", 2),
