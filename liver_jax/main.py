@@ -11,7 +11,7 @@ from liver_jax.cohort import manifest
 from liver_jax.data import pipeline, slices
 from liver_jax.errors import InputError
 from liver_jax.inference import validation
-from liver_jax.train import loop, record, settings
+from liver_jax.train import loop, record, settings, start
 
 USAGE = """
 Trains the liver network; a run found in --workdir is resumed.
@@ -46,7 +46,7 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     name = pathlib.Path(file).stem
     default = pathlib.Path("runs") / ("demo" if config.size == "demo" else "") / name
     workdir = pathlib.Path(given.workdir or default).absolute()
-    if loop.finished(config, workdir):
+    if start.finished(config, workdir):
         print(f"{workdir}: finished already; --config.train.steps=N extends it")
         return
     exams = _read(config)

@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
@@ -19,57 +19,14 @@ from liver_jax import files
 from liver_jax.checkpoint import store
 from liver_jax.data import pipeline
 from liver_jax.data.slices import ExamSlices, SliceStore
-from liver_jax.errors import InputError, Stopped
+from liver_jax.errors import Stopped
 from liver_jax.model import precision, unet
-from liver_jax.train import optimizer, record, settings, sharding
-from liver_jax.train import state as train_state
+from liver_jax.train import optimizer, settings, sharding, start
 from liver_jax.train import step as train_step
 from liver_jax.train.log import RunLog
 from liver_jax.train.state import TrainState
 
 Validate = Callable[[Mapping[str, Any]], dict[str, float]]
-# What may change between the sittings of one run; anything else would make it another run.
-_MAY_CHANGE = (
-    ("init", "checkpoint"),
-    ("data", "cache"),
-    ("data", "manifests"),
-    ("data", "threads"),
-    ("train", "steps"),
-    ("train", "validate_every_steps"),
-    ("train", "checkpoint_every_steps"),
-    ("train", "log_every_steps"),
-    ("train", "patience_validations"),
-)
-
-
-@dataclasses.dataclass
-class Progress:
-    """What a resumed run must know beyond the state.
-
-    Attributes:
-        examples: Global examples consumed: the position in the data.
-        best_dice: Best validation Dice so far, None before the first.
-        best_step: Its step.
-        validations_since_best: For early stopping.
-        stopped_early: Whether early stopping ended the run.
-    """
-
-    examples: int = 0
-    best_dice: float | None = None
-    best_step: int | None = None
-    validations_since_best: int = 0
-    stopped_early: bool = False
-
-
-def finished(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
-    """Whether the run in `workdir` has done all its steps (or stopped early)."""
-    try:
-        location = store.resolve(workdir / "latest")
-    except InputError:
-        return False
-    meta = store.read_meta(location)
-    _refuse_other_config(config, meta["config"], workdir)
-    return location.step >= config.train.steps or meta["progress"]["stopped_early"]
 
 
 def train(
@@ -108,7 +65,7 @@ def train(
     )
     # Closed whatever happens: a save that is under way is finished first.
     with contextlib.closing(store.Checkpoints(workdir)) as checkpoints:
-        state, progress, run_record = initialise(
+        state, progress, run_record = start.initialise(
             config, checkpoints, model, tx, sharding.replicated(mesh), run_record
         )
         step = train_step.make_train_step(
@@ -143,10 +100,10 @@ def train(
             checkpoints.save(int(state.step), state, meta, score)
 
         rate = optimizer.learning_rate(config)
-        start = progress.examples // config.train.batch_size
-        with _StopRequest() as stop, RunLog(workdir, start, config.train.steps) as log:
+        first = progress.examples // config.train.batch_size
+        with _StopRequest() as stop, RunLog(workdir, first, config.train.steps) as log:
             window = _Window(index, checkpoints, rate)
-            for done in range(start + 1, config.train.steps + 1):
+            for done in range(first + 1, config.train.steps + 1):
                 batch = next(batches)
                 state, outcome = step(state, sharding.to_devices(mesh, batch))
                 progress.examples += config.train.batch_size
@@ -176,64 +133,11 @@ def train(
         print(f"{workdir}: {done} steps; best validation Dice{best} at step {progress.best_step}")
 
 
-def build_model(config: ml_collections.ConfigDict) -> nn.Module:
-    """The network of a config, computing in the number format that suits the device."""
-    return unet.UNet(**architecture(config), dtype=precision.compute_dtype(config.model.dtype))
-
-
-def architecture(config: ml_collections.ConfigDict) -> dict[str, Any]:
-    """The config fields that decide the parameters' names and shapes."""
-    return {name: config.model[name] for name in ("base_features", "depth", "norm")}
-
-
-def initialise(
-    config: ml_collections.ConfigDict,
-    checkpoints: store.Checkpoints,
-    model: nn.Module,
-    tx: optax.GradientTransformation,
-    placement: jax.sharding.Sharding,
-    run_record: dict[str, Any],
-) -> tuple[TrainState, Progress, dict[str, Any]]:
-    """Resume, else transfer, else fresh: the first that applies.
-
-    Returns:
-        The state on the devices, the progress, and the run record with its ancestry.
-    """
-
-    def fresh() -> TrainState:
-        variables = train_state.variables_of(model, jax.random.key(config.seed), config.data.size)
-        return train_state.create(variables, tx, config.optimizer.ema_decay)
-
-    latest = checkpoints.latest_step()
-    if latest is not None:
-        like = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placement),
-            jax.eval_shape(fresh),
-        )
-        state, meta = checkpoints.restore(latest, like)
-        _refuse_other_config(config, meta["config"], checkpoints.run)
-        _refuse_other_data(run_record, meta["record"], checkpoints.run)
-        print(f"resuming {checkpoints.run} at step {latest}")
-        resumed = dict(meta["record"], resumed=[*meta["record"].get("resumed", []), latest])
-        return state, Progress(**meta["progress"]), resumed
-    state = jax.jit(fresh, out_shardings=placement)()
-    if config.init.checkpoint != "none":
-        location = store.resolve(config.init.checkpoint)
-        variables, table = store.transfer(
-            location, {"params": state.params, "batch_stats": state.batch_stats}
-        )
-        print(table)
-        run_record = record.inherit(run_record, str(location), store.read_meta(location)["record"])
-        state = train_state.create(variables, tx, config.optimizer.ema_decay)
-        state = jax.device_put(state, placement)
-    return state, Progress(), run_record
-
-
 def _validated(
     dice: dict[str, float],
     step: int,
     config: ml_collections.ConfigDict,
-    progress: Progress,
+    progress: start.Progress,
     log: RunLog,
 ) -> float:
     """Takes note of a validation; its score is the mean over techniques of the mean Dice."""
@@ -322,39 +226,11 @@ class _StopRequest:
             signal.signal(number, handler)
 
 
-def _flat(config: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple]:
-    for name, value in config.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, (*prefix, name))
-        else:
-            yield (*prefix, name), value
+def build_model(config: ml_collections.ConfigDict) -> nn.Module:
+    """The network of a config, computing in the number format that suits the device."""
+    return unet.UNet(**architecture(config), dtype=precision.compute_dtype(config.model.dtype))
 
 
-def _refuse_other_config(
-    config: ml_collections.ConfigDict, saved: Mapping[str, Any], run: pathlib.Path
-) -> None:
-    now, before = dict(_flat(config.to_dict())), dict(_flat(saved))
-    differing = [
-        f"{'.'.join(name)} was {before.get(name)!r}, is {now.get(name)!r}"
-        for name in sorted({*now, *before} - set(_MAY_CHANGE))
-        if now.get(name) != before.get(name)
-    ]
-    if differing:
-        raise InputError(
-            run,
-            f"it holds a run of another config: {'; '.join(differing[:3])}"
-            + (f"; and {len(differing) - 3} more" if len(differing) > 3 else ""),
-            "Give another --workdir, or the config it was begun with.",
-        )
-
-
-def _refuse_other_data(
-    now: Mapping[str, Any], before: Mapping[str, Any], run: pathlib.Path
-) -> None:
-    if now["train_exams"] != before["train_exams"]:
-        raise InputError(
-            run,
-            f"it was begun with {len(before['train_exams'])} training examinations that are not "
-            f"the {len(now['train_exams'])} of today's manifests",
-            "Give another --workdir, or the manifests it was begun with.",
-        )
+def architecture(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """The config fields that decide the parameters' names and shapes."""
+    return {name: config.model[name] for name in ("base_features", "depth", "norm")}

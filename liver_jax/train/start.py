@@ -1,0 +1,141 @@
+"""Where a run starts from: resume, else transfer, else fresh; and what may not change meanwhile."""
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import ml_collections
+import optax
+from flax import linen as nn
+
+from liver_jax.checkpoint import store
+from liver_jax.errors import InputError
+from liver_jax.train import record
+from liver_jax.train import state as train_state
+from liver_jax.train.state import TrainState
+
+# What may change between the sittings of one run; anything else would make it another run.
+_MAY_CHANGE = (
+    ("init", "checkpoint"),
+    ("data", "cache"),
+    ("data", "manifests"),
+    ("data", "threads"),
+    ("train", "steps"),
+    ("train", "validate_every_steps"),
+    ("train", "checkpoint_every_steps"),
+    ("train", "log_every_steps"),
+    ("train", "patience_validations"),
+)
+
+
+@dataclasses.dataclass
+class Progress:
+    """What a resumed run must know beyond the state.
+
+    Attributes:
+        examples: Global examples consumed: the position in the data.
+        best_dice: Best validation Dice so far, None before the first.
+        best_step: Its step.
+        validations_since_best: For early stopping.
+        stopped_early: Whether early stopping ended the run.
+    """
+
+    examples: int = 0
+    best_dice: float | None = None
+    best_step: int | None = None
+    validations_since_best: int = 0
+    stopped_early: bool = False
+
+
+def finished(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
+    """Whether the run in `workdir` has done all its steps (or stopped early)."""
+    try:
+        location = store.resolve(workdir / "latest")
+    except InputError:
+        return False
+    meta = store.read_meta(location)
+    _refuse_other_config(config, meta["config"], workdir)
+    return location.step >= config.train.steps or meta["progress"]["stopped_early"]
+
+
+def initialise(
+    config: ml_collections.ConfigDict,
+    checkpoints: store.Checkpoints,
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    placement: jax.sharding.Sharding,
+    run_record: dict[str, Any],
+) -> tuple[TrainState, Progress, dict[str, Any]]:
+    """Resume, else transfer, else fresh: the first that applies.
+
+    Returns:
+        The state on the devices, the progress, and the run record with its ancestry.
+    """
+
+    def fresh() -> TrainState:
+        variables = train_state.variables_of(model, jax.random.key(config.seed), config.data.size)
+        return train_state.create(variables, tx, config.optimizer.ema_decay)
+
+    latest = checkpoints.latest_step()
+    if latest is not None:
+        like = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placement),
+            jax.eval_shape(fresh),
+        )
+        state, meta = checkpoints.restore(latest, like)
+        _refuse_other_config(config, meta["config"], checkpoints.run)
+        _refuse_other_data(run_record, meta["record"], checkpoints.run)
+        print(f"resuming {checkpoints.run} at step {latest}")
+        resumed = dict(meta["record"], resumed=[*meta["record"].get("resumed", []), latest])
+        return state, Progress(**meta["progress"]), resumed
+    state = jax.jit(fresh, out_shardings=placement)()
+    if config.init.checkpoint != "none":
+        location = store.resolve(config.init.checkpoint)
+        variables, table = store.transfer(
+            location, {"params": state.params, "batch_stats": state.batch_stats}
+        )
+        print(table)
+        run_record = record.inherit(run_record, str(location), store.read_meta(location)["record"])
+        state = train_state.create(variables, tx, config.optimizer.ema_decay)
+        state = jax.device_put(state, placement)
+    return state, Progress(), run_record
+
+
+def _flat(config: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple]:
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, (*prefix, name))
+        else:
+            yield (*prefix, name), value
+
+
+def _refuse_other_config(
+    config: ml_collections.ConfigDict, saved: Mapping[str, Any], run: pathlib.Path
+) -> None:
+    now, before = dict(_flat(config.to_dict())), dict(_flat(saved))
+    differing = [
+        f"{'.'.join(name)} was {before.get(name)!r}, is {now.get(name)!r}"
+        for name in sorted({*now, *before} - set(_MAY_CHANGE))
+        if now.get(name) != before.get(name)
+    ]
+    if differing:
+        raise InputError(
+            run,
+            f"it holds a run of another config: {'; '.join(differing[:3])}"
+            + (f"; and {len(differing) - 3} more" if len(differing) > 3 else ""),
+            "Give another --workdir, or the config it was begun with.",
+        )
+
+
+def _refuse_other_data(
+    now: Mapping[str, Any], before: Mapping[str, Any], run: pathlib.Path
+) -> None:
+    if now["train_exams"] != before["train_exams"]:
+        raise InputError(
+            run,
+            f"it was begun with {len(before['train_exams'])} training examinations that are not "
+            f"the {len(now['train_exams'])} of today's manifests",
+            "Give another --workdir, or the manifests it was begun with.",
+        )

@@ -1,0 +1,88 @@
+"""One training step: it learns, it keeps an average, it changes nothing where it is not finite."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from liver_jax.data import augment
+from liver_jax.model import unet
+from liver_jax.train import sharding, state, step
+
+STILL = augment.Settings(0.0, 0.0, 0.0, 0.0, 4, 0.0, 0.0, 0.0, 0.0)
+SIZE = 16
+
+
+@pytest.fixture(scope="module")
+def made():
+    """The step of a tiny network, with a moving average, and its mesh."""
+    model = unet.UNet(base_features=4, depth=1)
+    tx = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(0.01))
+    mesh = sharding.make_mesh()
+    built = step.make_train_step(model, tx, mesh, STILL, 3.0, 1.0, 0.9, 0)
+
+    def fresh():
+        variables = state.variables_of(model, jax.random.key(0), SIZE)
+        return state.create(variables, tx, 0.9)
+
+    return built, mesh, fresh
+
+
+def batch(mesh, value=1.0):
+    rng = np.random.default_rng(0)
+    mask = np.zeros((4, SIZE, SIZE), np.float32)
+    mask[:, 4:12, 4:12] = 1
+    image = (0.2 + 0.5 * mask + 0.05 * rng.normal(size=mask.shape)).astype(np.float32) * value
+    example = np.arange(4, dtype=np.uint32)
+    return sharding.to_devices(mesh, {"image": image, "mask": mask, "example": example})
+
+
+def leaves(tree):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def test_it_learns_a_batch(made):
+    built, mesh, fresh = made
+    current, first = fresh(), None
+    for _ in range(40):
+        current, outcome = built(current, batch(mesh))
+        first = first or float(outcome.sums.loss(1.0))
+    assert int(current.step) == 40
+    assert float(outcome.sums.loss(1.0)) < 0.5 * first
+    assert float(outcome.sums.n) == 4
+    assert bool(outcome.finite)
+
+
+def test_the_average_follows_the_parameters(made):
+    built, mesh, fresh = made
+    before = leaves(fresh().params)
+    after, _ = built(fresh(), batch(mesh))
+    for old, new, average in zip(
+        before, leaves(after.params), leaves(after.ema_params), strict=True
+    ):
+        np.testing.assert_allclose(average, 0.9 * old + 0.1 * new, rtol=1e-5, atol=1e-7)
+    assert after.variables()["params"] is after.ema_params
+
+
+def test_a_step_that_is_not_finite_changes_nothing(made):
+    built, mesh, fresh = made
+    before = leaves(fresh())
+    bad = batch(mesh)
+    bad["image"] = bad["image"] * jnp.nan
+    after, outcome = built(fresh(), bad)
+    assert not bool(outcome.finite)
+    for old, new in zip(before, leaves(after), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_the_same_step_twice_gives_the_same_bits(made):
+    built, mesh, fresh = made
+    runs = []
+    for _ in range(2):
+        current = fresh()
+        for _ in range(3):
+            current, _ = built(current, batch(mesh))
+        runs.append(leaves(current))
+    for one, other in zip(*runs, strict=True):
+        np.testing.assert_array_equal(one, other)
