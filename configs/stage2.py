@@ -4,8 +4,7 @@
         --config.init.checkpoint=runs/mine/stage1
 
 Paper, Training: 60 image sets, 30 2D SPGR (a subset of stage 1's, so that the network does not
-forget), 10 contrast-enhanced CT and 20 T1-weighted hepatobiliary phase. `demo` keeps the counts of
-CT and hepatobiliary MRI and 12 of stage 1's 40 2D SPGR.
+forget), 10 contrast-enhanced CT and 20 T1-weighted hepatobiliary phase; so in both sizes.
 `--config.init.checkpoint=none` trains the same data from random weights.
 """
 
@@ -18,7 +17,7 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     """Stage 2 at size `demo` or `paper`."""
     config = base.get_config(size)
     demo = size == "demo"
-    config.data.train_subjects = f"spgr2d={12 if demo else 30},ct=10,hbp_t1w=20"
+    config.data.train_subjects = "spgr2d=30,ct=10,hbp_t1w=20"
     # Shares of the batches, however many slices and echoes the examinations have. Most go to the
     # technique with the least contrast, which is also the one that must not be forgotten.
     config.data.weights = "spgr2d=3,ct=1,hbp_t1w=1"

@@ -54,7 +54,7 @@ def test_the_paper_size_has_the_papers_counts():
 
 def test_an_ablation_changes_one_count():
     config = ablation.get_config("ct=3,seed=2,size=demo")
-    assert config.data.train_subjects == "spgr2d=12,ct=3,hbp_t1w=20"
+    assert config.data.train_subjects == "spgr2d=30,ct=3,hbp_t1w=20"
     assert (config.seed, config.data.subject_seed) == (2, 2)
     assert ablation.get_config("hbp=7").data.train_subjects == "spgr2d=30,ct=10,hbp_t1w=7"
     without = ablation.get_config("ct=0")

@@ -79,15 +79,19 @@ class Subject:
 
 
 def draw(
-    generator: np.random.Generator, steatotic_share: float = 0.75, finding_share: float = 0.1
+    generator: np.random.Generator,
+    steatotic_share: float = 0.75,
+    finding_share: float = 0.1,
+    highest_pdff_percent: float = 53.0,
 ) -> Subject:
     """Draws a subject.
 
     Args:
         generator: Source of all its randomness.
         steatotic_share: Probability of a fatty liver: PDFF 55 x Beta(2, 6); the others are
-            lognormal with median 3 %. Both are clipped to 1.5 to 53 %.
+            lognormal with median 3 %. Both are clipped to 1.5 to `highest_pdff_percent`.
         finding_share: Probability of focal lesions, and of cysts.
+        highest_pdff_percent: The paper's cohorts reach 53 %.
 
     Returns:
         The subject, with the liver scaled to a volume drawn from 1700 +/- 500 mL.
@@ -104,7 +108,7 @@ def draw(
 
     steatotic = uniform() < steatotic_share
     lean_pdff, fatty_pdff = generator.lognormal(math.log(3), 0.35), 55 * generator.beta(2, 6)
-    pdff = float(np.clip(fatty_pdff if steatotic else lean_pdff, 1.5, 53))
+    pdff = float(np.clip(fatty_pdff if steatotic else lean_pdff, 1.5, highest_pdff_percent))
     target_ml = float(np.clip(normal(1700, 500), 900, 3000))
 
     parts = _organs(generator, a, b, finding_share)

@@ -50,6 +50,7 @@ class _Size:
     slices_ct_mm: tuple[float, float]
     mr_samples: int  # odd, so that no voxel is half liver
     thin_samples: int  # CT and hepatobiliary: more and thinner slices
+    highest_pdff_percent: float  # a severely fatty liver is nearly black in opposed phase
     groups: tuple[_Group, ...]
 
 
@@ -63,6 +64,7 @@ _SIZES = {
         slices_ct_mm=(14, 16),
         mr_samples=5,
         thin_samples=5,
+        highest_pdff_percent=53,
         groups=(
             _Group("spgr2d", "", "train", "internal", 4),
             _Group("ct", "portal_venous", "train", "internal", 2),
@@ -76,6 +78,7 @@ _SIZES = {
             _Group("hbp_t1w", "hepatobiliary", "test", "internal", 2),
         ),
     ),
+    # Easy cases: few findings, no severely fatty liver.
     "demo": _Size(
         mr_matrices=(128, 144),
         ct_matrices=(176, 192),
@@ -85,6 +88,7 @@ _SIZES = {
         slices_ct_mm=(5, 5),
         mr_samples=5,
         thin_samples=3,
+        highest_pdff_percent=20,
         groups=(
             _Group("spgr2d", "", "train", "internal", 40),
             _Group("ct", "portal_venous", "train", "internal", 10),
@@ -109,6 +113,7 @@ _SIZES = {
         slices_ct_mm=(3, 5),
         mr_samples=7,
         thin_samples=3,
+        highest_pdff_percent=53,
         groups=(
             _Group("spgr2d", "", "train", "internal", 300),
             _Group("ct", "portal_venous", "train", "internal", 10),
@@ -266,7 +271,11 @@ def _make(output: pathlib.Path, plan: _Plan) -> None:
     size = _SIZES[plan.size]
     # The paper's multiecho patients were studied for fatty liver; the others were not.
     steatotic_share = 0.75 if plan.group.technique in _PDFF_TECHNIQUES else 0.25
-    subject = anatomy.draw(plan.generator("subject"), steatotic_share)
+    subject = anatomy.draw(
+        plan.generator("subject"),
+        steatotic_share,
+        highest_pdff_percent=size.highest_pdff_percent,
+    )
     generator = plan.generator(plan.technique)
     grid = _grid(plan, size, subject, generator)
     axis_codes = str(generator.choice(["RAS", "RAS", "LAS", "LPS", "RPS", "LPI"]))
