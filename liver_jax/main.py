@@ -61,10 +61,8 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
             "Set the split column: python -m liver_jax.prepare --assign_splits=MANIFEST does.",
         )
     grid = settings.preprocessing(config)
-    # All of the training split: the records then serve every subset of an ablation.
-    records = slices.open_or_build(
-        [exam for exam in training if exam.technique in counts], grid, config.data.cache
-    )
+    # All of the training split: the records then serve both stages and every ablation.
+    records = slices.open_or_build(training, grid, config.data.cache)
     ids = {exam.exam_id for exam in chosen}
     index = [entry for entry in records.index if entry.exam_id in ids]
     loop.train(

@@ -143,8 +143,8 @@ def image_slices(
         subject: The file or examination, for the message if the intensities cannot be used.
 
     Returns:
-        [slice, row, column] float32 in [0, 1]; rows run along y (to anterior), columns along x (to
-        right to left as RAS+), slices upwards.
+        [slice, row, column] float32 in [0, 1]: slices towards the head, rows towards the front,
+        columns towards the patient's right.
 
     Raises:
         InputError: CT not in Hounsfield units, or an image without contrast.
