@@ -53,22 +53,23 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     # Threads that read and decode ahead.
     data.threads = 2 if demo else 8
 
+    # A demo sees each example less than once, so it needs less variety than the paper's size.
     config.augment = augment = ml_collections.ConfigDict()
     # Largest rotation, in degrees.
-    augment.rotation_deg = 10.0
+    augment.rotation_deg = 5.0 if demo else 10.0
     # Largest absolute logarithm of the magnification.
-    augment.log_scale = 0.15
+    augment.log_scale = 0.07 if demo else 0.15
     # Largest shift along each axis.
-    augment.shift_mm = 20.0
+    augment.shift_mm = 10.0 if demo else 20.0
     # Standard deviation of the elastic displacement, and control points of its field on each axis.
-    augment.elastic_mm = 4.0
+    augment.elastic_mm = 2.0 if demo else 4.0
     augment.elastic_points = 6
     # Standard deviations of the logarithms of intensity factor, exponent and smooth bias field.
     augment.log_gain = 0.1
     augment.log_gamma = 0.15
     augment.log_bias = 0.1
     # Largest standard deviation of added noise, in units of the intensity range.
-    augment.noise = 0.05
+    augment.noise = 0.03 if demo else 0.05
 
     config.model = model = ml_collections.ConfigDict()
     # Channels of the first level; each pooling doubles them.
