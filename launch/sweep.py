@@ -3,8 +3,10 @@
 Finished runs are skipped and an interrupted one is resumed: the same command goes on.
 """
 
+import os
 import pathlib
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -54,6 +56,7 @@ def main() -> int | None:
     manifest = _MANIFEST.value or f"data/{'phantom_demo' if demo else 'phantom'}/manifest.csv"
     initial = _INITIAL.value or ("runs/demo/stage1" if demo else "runs/stage1")
     output = pathlib.Path(_OUTPUT.value or ("runs/demo/ablation" if demo else "runs/ablation"))
+    config = os.path.relpath(_ROOT / "configs" / "ablation.py")
     for seed in range(_SEEDS.value):
         for count in _counts():
             run = output / f"{_ARM.value}{count:02d}_seed{seed}"
@@ -62,7 +65,7 @@ def main() -> int | None:
                 continue
             arguments = f"size={_SIZE.value},{_ARM.value}={count},seed={seed}"
             train = [
-                *("-m", "liver_jax.main", f"--config=configs/ablation.py:{arguments}"),
+                *("-m", "liver_jax.main", f"--config={config}:{arguments}"),
                 *(f"--workdir={run / 'training'}", f"--config.data.manifests={manifest}"),
                 f"--config.init.checkpoint={initial}",
             ]
@@ -77,11 +80,26 @@ def main() -> int | None:
                 files.write_json(run / "ablation.json", about)
             for command in (train, evaluate):
                 print(f"$ python {shlex.join(command)}", flush=True)
-                if not _DRY_RUN.value:
-                    code = subprocess.run([sys.executable, *command], check=False).returncode
-                    if code:
-                        return code
+                if not _DRY_RUN.value and (code := _run(command)):
+                    return code
     return None
+
+
+def _run(command: list[str]) -> int:
+    """One program to its end. It hears a request to stop too, and saves before it goes."""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+    }
+    process = subprocess.Popen([sys.executable, *command], env=environment)
+    handlers = {
+        signal.SIGINT: signal.SIG_IGN,  # the terminal tells the program itself
+        signal.SIGTERM: lambda number, _: process.send_signal(number),
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    code = process.wait()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    return 128 - code if code < 0 else code
 
 
 def _counts() -> list[int]:

@@ -113,7 +113,7 @@ def run(main: Callable[[], int | None], usage: str) -> None:
                 _refuse(
                     f"{error.filename or 'output'}: the disk is full. Free space and run again."
                 )
-            line = f"{type(error).__name__}: {' '.join(str(error).split())}"[:800]
+            line = f"{type(error).__name__}: {' '.join(str(error).split())}"[:2000]
             print(f"failed: {line} ({_log_traceback()})", file=sys.stderr)
             code = FAILED
         sys.stdout.flush()

@@ -238,12 +238,14 @@ def _check_unseen(
     """Refuses an examination that a checkpoint was trained on: its Dice would mean nothing."""
     for predictor in predictors.values():
         if exam.subject_id in predictor.record["train_subjects"]:
-            what = f"its subject, {exam.subject_id}"
+            what = f"was trained on its subject, {exam.subject_id}"
         elif set(images_sha256) & set(predictor.record["train_image_sha256"]):
-            what = "the same image under another name"
+            what = "was trained on the same image under another name"
+        elif exam.split == "test" and exam.subject_id in predictor.record["validation_subjects"]:
+            what = f"was chosen by its subject, {exam.subject_id}, in validation"
         else:
             continue
-        fault = f"the checkpoint {predictor.checkpoint} was trained on {what}"
+        fault = f"the checkpoint {predictor.checkpoint} {what}"
         remedy = "Leave the examination out of this split, or train without it"
         raise InputError(f"examination {exam.exam_id}", fault, remedy)
 

@@ -1,15 +1,18 @@
 """Trains: stage 1, stage 2 or an ablation."""
 
 import pathlib
+import signal
+import types
 
 import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
 from liver_jax import cli
+from liver_jax.checkpoint import store
 from liver_jax.cohort import manifest
 from liver_jax.data import pipeline, slices
-from liver_jax.errors import InputError
+from liver_jax.errors import InputError, Stopped
 from liver_jax.inference import validation
 from liver_jax.train import loop, record, settings, start
 
@@ -42,6 +45,8 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     """Reads the cohort, prepares the slices, and hands over to the loop."""
     config = cli.config_value(given)
     settings.validate(config)
+    # Until the loop takes over, there is nothing to save but what is on disk already.
+    signal.signal(signal.SIGTERM, _stop)
     file, _, _ = config_flags.get_config_filename(given["config"]).partition(":")
     name = pathlib.Path(file).stem
     default = pathlib.Path("runs") / ("demo" if config.size == "demo" else "") / name
@@ -49,7 +54,7 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     if start.finished(config, workdir):
         print(f"{workdir}: finished already; --config.train.steps=N extends it")
         return
-    exams = _read(config)
+    exams = _read(config, start.begun(workdir))
     counts = settings.pairs(config.data.train_subjects, "data.train_subjects", int)
     training = [exam for exam in exams if exam.split == "train" and exam.mask]
     chosen, _ = pipeline.choose_subjects(training, counts, config.data.subject_seed)
@@ -64,7 +69,10 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     # All of the training split: the records then serve both stages and every ablation.
     records = slices.open_or_build(training, grid, config.data.cache)
     ids = {exam.exam_id for exam in chosen}
-    index = [entry for entry in records.index if entry.exam_id in ids]
+    # In an order of their own: the stream must not depend on the order of rows or manifests.
+    index = sorted(
+        (entry for entry in records.index if entry.exam_id in ids), key=lambda entry: entry.exam_id
+    )
     loop.train(
         config,
         workdir,
@@ -75,23 +83,33 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     )
 
 
-def _read(config: ml_collections.ConfigDict) -> list[manifest.Exam]:
-    size = config.size
+def _stop(number: int, frame: types.FrameType | None) -> None:
+    del number, frame
+    raise Stopped("stopped on request before the first step. Run the same command again to go on.")
+
+
+def _read(config: ml_collections.ConfigDict, begun: bool) -> list[manifest.Exam]:
+    """The manifests' examinations; what is missing is refused with the command that makes it."""
     for path in config.data.manifests.split(","):
-        if not pathlib.Path(path).is_file():
+        if not pathlib.Path(path.strip()).is_file():
             raise InputError(
-                path,
+                path.strip(),
                 "there is no such manifest",
-                "Make the phantom cohort first: python -m liver_jax.prepare --cohort=phantom "
-                f"--size={size} --output={pathlib.Path(path).parent}",
+                "Correct the name, or make the phantom cohort first: python -m liver_jax.prepare "
+                f"--cohort=phantom --size={config.size} --output={pathlib.Path(path).parent}",
             )
-    if config.init.checkpoint != "none" and not pathlib.Path(config.init.checkpoint).exists():
-        raise InputError(
-            config.init.checkpoint,
-            "there is no run to take the initial weights from",
-            f"Train it first: python -m liver_jax.main --config=configs/stage1.py:{size} "
-            f"--workdir={config.init.checkpoint}; or give --config.init.checkpoint=none",
-        )
+    initial = config.init.checkpoint
+    if initial != "none" and not begun:
+        try:
+            store.resolve(initial)
+        except InputError:
+            raise InputError(
+                initial,
+                "there is no checkpoint to take the initial weights from",
+                f"Train it first: python -m liver_jax.main --config=configs/stage1.py:{config.size}"
+                f" --workdir={initial.removesuffix('/latest')}; or give "
+                "--config.init.checkpoint=none",
+            ) from None
     return manifest.read_many(config.data.manifests)
 
 

@@ -40,18 +40,21 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 
 
 def main(given: flags.FlagValues = flags.FLAGS) -> int:
-    """Reads, predicts, measures, writes; the mask's folder appears only when all is done."""
+    """Reads, predicts, measures, writes; where measurements.json is, all is done."""
     for name in ("input", "modality", "checkpoint", "output"):
         if not given[name].value:
             raise InputError(f"--{name}", "it is missing", "See --help")
+    output = pathlib.Path(given.output)
+    if output.exists() and not output.is_dir():
+        raise InputError("--output", f"{output} is a file", "Name a folder")
     paths = [pathlib.Path(path) for path in given.input.split(",")]
     scan = nifti.read_echoes(paths)
     predictor = Predictor.from_checkpoint(given.checkpoint)
     first = scan if scan.data.ndim == 3 else Volume(scan.data[..., 0], scan.affine)
     probability = predictor.probability(first, given.modality, str(paths[0]))
     mask = postprocess.threshold(probability)
-    output = pathlib.Path(given.output)
     output.mkdir(parents=True, exist_ok=True)
+    (output / "measurements.json").unlink(missing_ok=True)
     nifti.write(output / "mask.nii.gz", mask.astype(np.uint8), first)
     empty = not mask.any()
     volume_ml = None if empty else volumetry.volume_ml(mask, first.affine)

@@ -31,7 +31,11 @@ class Threshold:
 
     level: float = 50.0
     record: dict = dataclasses.field(
-        default_factory=lambda: {"train_subjects": ["other"], "train_image_sha256": []}
+        default_factory=lambda: {
+            "train_subjects": ["other"],
+            "train_image_sha256": [],
+            "validation_subjects": [],
+        }
     )
     checkpoint: str = "runs/fake/best"
     step: int = 10
@@ -204,7 +208,7 @@ def test_finished_cases_are_not_redone(exams, tmp_path):
     [
         {"step": 11},
         {"checkpoint": "runs/other/best"},
-        {"record": {"train_subjects": ["x"], "train_image_sha256": []}},
+        {"record": {"train_subjects": ["x"], "train_image_sha256": [], "validation_subjects": []}},
     ],
 )
 def test_another_checkpoint_is_evaluated_anew(exams, tmp_path, change):

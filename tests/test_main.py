@@ -39,7 +39,7 @@ def test_a_run_resumed_equals_one_that_was_not(program, run, small_run, tmp_path
     assert code == 0, err
     # The same config, stopped in the middle: the first part ends at a checkpoint by SIGKILL.
     killed = program("main", *small_run("parts", steps=8))
-    wait_for_step(tmp_path / "parts", 4)
+    wait_for_step(killed, tmp_path / "parts", 4)
     killed.kill()
     killed.wait()
     code, out, err = run("main", *small_run("parts", steps=8))
@@ -58,18 +58,19 @@ def test_a_run_resumed_equals_one_that_was_not(program, run, small_run, tmp_path
     assert (code, "finished already" in out) == (0, True)
 
 
-def wait_for_step(workdir, step):
-    for _ in range(600):
+def wait_for_step(process, workdir, step):
+    for _ in range(3000):
         done = [int(p.name) for p in (workdir / "checkpoints").glob("*") if p.name.isdigit()]
         if done and max(done) >= step:
             return
+        assert process.poll() is None, process.communicate()[1]
         time.sleep(0.1)
     raise AssertionError(f"{workdir} never reached step {step}")
 
 
 def test_sigterm_saves_and_says_run_me_again(program, small_run, tmp_path):
     process = program("main", *small_run(steps=2000, train__validate_every_steps=2000))
-    wait_for_step(tmp_path / "run", 2)
+    wait_for_step(process, tmp_path / "run", 2)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 75

@@ -107,10 +107,16 @@ def make_dataset(
             f"{', '.join(unknown)} takes no part in this run",
             f"Name only {', '.join(sorted(groups))}.",
         )
+    if weights and (missing := sorted(set(groups) - set(weights))):
+        raise InputError(
+            "config.data.weights",
+            f"{', '.join(missing)} has no weight, so none of its slices would be seen",
+            f"Add {missing[0]}=1, or take it out of config.data.train_subjects.",
+        )
     parts, shares = [], []
     for number, (technique, by_liver) in enumerate(sorted(groups.items())):
         total = sum(len(examples) for examples in by_liver.values())
-        weight = weights.get(technique, 0.0) if weights else float(total)
+        weight = weights[technique] if weights else float(total)
         for has_liver, fraction in ((True, liver_fraction), (False, 1.0 - liver_fraction)):
             share = weight * (fraction if len(by_liver[not has_liver]) else 1.0)
             if len(by_liver[has_liver]) == 0 or share <= 0:

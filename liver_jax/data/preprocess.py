@@ -17,7 +17,7 @@ from liver_jax.volume.geometry import Volume
 
 # Air is below and soft tissue above this CT value; skin and fat count as body.
 _CT_BODY_HU = -300.0
-# A CT whose values span less than this cannot be in Hounsfield units (air to tissue is 1000).
+# A CT in Hounsfield units spans more than this, and its fat and air lie below 0.
 _CT_LEAST_SPAN_HU = 100.0
 # The fraction of the 99th percentile above which an MR voxel counts as body, not noise.
 _MR_BODY_FRACTION = 0.1
@@ -206,7 +206,7 @@ def _intensity_range(
 ) -> tuple[float, float]:
     lowest, highest = float(data.min()), float(data.max())
     if modality == "CT":
-        if highest - lowest < _CT_LEAST_SPAN_HU:
+        if highest - lowest < _CT_LEAST_SPAN_HU or lowest >= 0:
             raise InputError(
                 subject,
                 f"a CT whose values run only from {lowest:g} to {highest:g} is not in Hounsfield "

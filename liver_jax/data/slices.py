@@ -28,6 +28,7 @@ from liver_jax.volume.geometry import Volume
 
 # Raise it when records change in content or layout, so that older ones are built anew.
 _FORMAT_VERSION = "1.0.0"
+_EXAMS_A_PART = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +132,7 @@ def open_or_build(
         for row in json.loads(finished.read_text())
     )
     builder = tfds.builder_from_directory(folder / "liver_slices" / _FORMAT_VERSION)
-    return SliceStore(builder.as_data_source("slices"), index)
+    return SliceStore(builder.as_data_source("all"), index)
 
 
 def fingerprint(exams: Sequence[Exam], settings: preprocess.Settings) -> str:
@@ -139,6 +140,10 @@ def fingerprint(exams: Sequence[Exam], settings: preprocess.Settings) -> str:
     rows = []
     for exam in exams:
         paths = [*exam.images, exam.mask]
+        for path in paths:
+            if not path.exists():
+                where = f"{exam.manifest}, row {exam.row} ({exam.exam_id})"
+                raise InputError(where, f"there is no file {path}", "Correct the name")
         stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
         rows.append(
             [
@@ -213,11 +218,17 @@ class LiverSlices(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator]:
         del dl_manager  # Nothing is downloaded.
-        return {"slices": self._generate_examples()}
+        # TFDS holds a part in memory before it writes it, so the parts are small. They are read
+        # back as one, in the order of their names.
+        self._bar = tqdm.tqdm(total=len(self._exams), desc="slices", unit="exam")
+        return {
+            f"part_{start:06d}": self._generate_examples(self._exams[start : start + _EXAMS_A_PART])
+            for start in range(0, len(self._exams), _EXAMS_A_PART)
+        }
 
-    def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        record = 0
-        for exam in tqdm.tqdm(self._exams, desc="slices", unit="exam"):
+    def _generate_examples(self, exams: Sequence[Exam]) -> Iterator[tuple[int, dict[str, Any]]]:
+        record = sum(entry.slice_count for entry in self.index)
+        for exam in exams:
             images, masks, placement = slices_of(exam, self._settings)
             self.index.append(
                 ExamSlices(
@@ -245,6 +256,7 @@ class LiverSlices(tfds.core.GeneratorBasedBuilder):
                     },
                 )
                 record += 1
+            self._bar.update()
 
 
 def _build(

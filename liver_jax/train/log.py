@@ -3,11 +3,13 @@
 import json
 import os
 import pathlib
+import time
 from types import TracebackType
 from typing import Any
 
-import tensorboardX
 import tqdm
+from tensorboardX import event_file_writer, summary
+from tensorboardX.proto import event_pb2
 
 METRICS = "metrics.jsonl"
 
@@ -25,9 +27,9 @@ class RunLog:
         """
         self._path = workdir / METRICS
         _keep_up_to(self._path, start)
-        self._events = tensorboardX.SummaryWriter(
-            str(workdir / "tensorboard"), purge_step=start + 1 if start else None
-        )
+        # Written by this thread, not by one of its own: a full disk must reach the program.
+        (workdir / "tensorboard").mkdir(exist_ok=True)
+        self._events = event_file_writer.EventsWriter(str(workdir / "tensorboard" / "events"))
         self._bar = tqdm.tqdm(
             total=steps, initial=start, desc=workdir.name, unit="step", mininterval=1.0
         )
@@ -52,7 +54,10 @@ class RunLog:
         for name, value in values.items():
             parts = value if isinstance(value, dict) else {"": value}
             for part, number in parts.items():
-                self._events.add_scalar(f"{name}/{part}" if part else name, number, step)
+                scalar = summary.scalar(f"{name}/{part}" if part else name, number)
+                event = event_pb2.Event(wall_time=time.time(), step=step, summary=scalar)
+                self._events.write_event(event)
+        self._events.flush()
         shown = {name: value for name, value in values.items() if not isinstance(value, dict)}
         self._bar.set_postfix({name: f"{value:.4g}" for name, value in list(shown.items())[:3]})
 

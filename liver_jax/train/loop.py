@@ -128,7 +128,7 @@ def train(
                     )
                 if progress.stopped_early:
                     break
-        checkpoints.wait()
+            checkpoints.wait()
         best = "" if progress.best_dice is None else f" {progress.best_dice:.3f}"
         print(f"{workdir}: {done} steps; best validation Dice{best} at step {progress.best_step}")
 
@@ -200,9 +200,9 @@ class _Window:
         good = self._checkpoints.latest_step()
         saved = "no checkpoint was saved yet" if good is None else f"step {good} is saved"
         raise FloatingPointError(
-            f"loss or gradient is not finite at step {step}; the batch held {', '.join(names)}; "
-            f"{saved} in {self._checkpoints.run}. Lower "
-            "config.optimizer.peak_learning_rate, or look at these slices"
+            f"loss or gradient is not finite at step {step}; {saved} in {self._checkpoints.run}. "
+            "Lower config.optimizer.peak_learning_rate, or look at the slices of the batch: "
+            f"{', '.join(names)}"
         )
 
 

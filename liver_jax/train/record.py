@@ -27,6 +27,7 @@ def make(
         validation_subjects: Subjects used for choices during training.
     """
     device = jax.devices()[0]
+    paths = [path.strip() for path in manifests.split(",")]
     return {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": [*sys.orig_argv[1:]],
@@ -34,7 +35,7 @@ def make(
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
         "processes": jax.process_count(),
-        "manifest_sha256": {path: files.sha256(path) for path in manifests.split(",")},
+        "manifest_sha256": {path: files.sha256(path) for path in paths},
         "train_exams": sorted(exam.exam_id for exam in index),
         "train_subjects": sorted({exam.subject_id for exam in index}),
         "train_image_sha256": sorted({sha for exam in index for sha in exam.image_sha256}),
@@ -58,6 +59,6 @@ def inherit(record: dict[str, Any], initial: str, ancestor: Mapping[str, Any]) -
             "Take other validation subjects, or config.init.checkpoint=none.",
         )
     merged = dict(record, initial=initial)
-    for field in ("train_subjects", "train_image_sha256"):
+    for field in ("train_subjects", "train_image_sha256", "validation_subjects"):
         merged[field] = sorted({*record[field], *ancestor[field]})
     return merged

@@ -49,15 +49,28 @@ class Progress:
     stopped_early: bool = False
 
 
-def finished(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
-    """Whether the run in `workdir` has done all its steps (or stopped early)."""
+def begun(workdir: pathlib.Path) -> bool:
+    """Whether `workdir` holds a checkpoint to resume from."""
     try:
-        location = store.resolve(workdir / "latest")
+        store.resolve(workdir / "latest")
     except InputError:
         return False
+    return True
+
+
+def finished(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
+    """Whether the run in `workdir` has done all its steps (or stopped early)."""
+    if not begun(workdir):
+        return False
+    location = store.resolve(workdir / "latest")
     meta = store.read_meta(location)
     _refuse_other_config(config, meta["config"], workdir)
-    return location.step >= config.train.steps or meta["progress"]["stopped_early"]
+    if location.step >= config.train.steps:
+        return True
+    # More steps than before, or another patience, wake up a run that stopped early.
+    patience = config.train.patience_validations
+    extended = config.train.steps > meta["config"]["train"]["steps"]
+    return not extended and 0 < patience <= meta["progress"]["validations_since_best"]
 
 
 def initialise(
@@ -89,7 +102,11 @@ def initialise(
         _refuse_other_data(run_record, meta["record"], checkpoints.run)
         print(f"resuming {checkpoints.run} at step {latest}")
         resumed = dict(meta["record"], resumed=[*meta["record"].get("resumed", []), latest])
-        return state, Progress(**meta["progress"]), resumed
+        progress = Progress(**meta["progress"])
+        if progress.stopped_early:
+            # Whoever comes here asks for more: `finished` has let them pass.
+            progress.stopped_early, progress.validations_since_best = False, 0
+        return state, progress, resumed
     state = jax.jit(fresh, out_shardings=placement)()
     if config.init.checkpoint != "none":
         location = store.resolve(config.init.checkpoint)
@@ -139,3 +156,14 @@ def _refuse_other_data(
             f"the {len(now['train_exams'])} of today's manifests",
             "Give another --workdir, or the manifests it was begun with.",
         )
+    # Subsets: what was saved answers for the ancestry, too.
+    for field, what in (
+        ("train_image_sha256", "training image"),
+        ("validation_subjects", "validation subject"),
+    ):
+        if new := set(now[field]) - set(before[field]):
+            raise InputError(
+                run,
+                f"it was begun without the {what} {sorted(new)[0][:16]}",
+                "Give another --workdir, or the files it was begun with.",
+            )
