@@ -29,7 +29,9 @@ def folder(run, tmp_path_factory):
     cohort = ("--cohort=phantom", "--size=tiny", f"--output={folder / 'phantom'}", "--workers=1")
     succeed(run, "prepare", *cohort)
     train(run, folder, "stage1", "spgr2d=4")
-    out = train(run, folder, "stage2", "spgr2d=2,ct=2,hbp_t1w=2", initial=folder / "stage1")
+    out = train(
+        run, folder, "stage2", "spgr2d=2,ct=2,hbp_t1w=2", initial=folder / "stage1" / "latest"
+    )
     assert "loaded" in out
     assert "reinitialised" in out
     return folder

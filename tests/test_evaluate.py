@@ -297,6 +297,13 @@ def test_refuses_an_examination_that_either_checkpoint_was_trained_on(exams, tmp
     assert not networks[model].asked
 
 
+def test_refuses_a_test_subject_that_chose_the_checkpoint(exams, tmp_path):
+    network = Threshold()
+    network.record["validation_subjects"] = ["s2"]
+    exams = [dataclasses.replace(exam, split="test") for exam in exams]
+    refused(exams, tmp_path / "eval", "was chosen by its subject, s2", {"multimodal": network})
+
+
 def test_refuses_examinations_without_a_manual_mask(exams, tmp_path):
     exams[1] = dataclasses.replace(exams[1], mask=None)
     refused(exams, tmp_path / "eval", "no manual mask for mr_1", {"multimodal": Threshold()})

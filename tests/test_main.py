@@ -118,6 +118,18 @@ def test_a_fault_is_one_line_and_exit_code_2(run, small_run):
         assert len(err.strip().splitlines()) == 1
 
 
+def test_a_run_that_stopped_early_is_finished_until_more_is_asked(run, small_run):
+    still = {"optimizer__peak_learning_rate": 1e-12, "train__patience_validations": 1}
+    code, out, err = run("main", *small_run(steps=16, **still))
+    assert code == 0, err
+    # The first validation is the best; the second, at step 8, is no better.
+    assert "8 steps; best validation Dice" in out
+    assert "finished already" in run("main", *small_run(steps=16, **still))[1]
+    code, out, err = run("main", *small_run(steps=20, **still))
+    assert code == 0, err
+    assert "12 steps; best validation Dice" in out
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_batch(run, small_run):
     code, _, err = run("main", *small_run(optimizer__peak_learning_rate=1e30))
     assert code == 1

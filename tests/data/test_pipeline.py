@@ -142,3 +142,8 @@ def test_refuses_more_subjects_than_there_are():
 def test_refuses_a_weight_for_a_technique_that_takes_no_part():
     with pytest.raises(InputError, match="hbp_t1w takes no part"):
         stream(weights={"ct": 1.0, "hbp_t1w": 1.0})
+
+
+def test_refuses_a_technique_that_has_no_weight():
+    with pytest.raises(InputError, match=r"ct has no weight.*Add ct=1"):
+        stream(weights={"spgr2d": 1.0})

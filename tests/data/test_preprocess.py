@@ -131,6 +131,14 @@ def test_refuses_a_ct_that_is_not_in_hounsfield_units():
         preprocess.image_slices(volume, "CT", placement, SETTINGS, "scan.nii")
 
 
+def test_refuses_a_ct_with_the_scanners_offset():
+    volume = ct()
+    shifted = Volume(volume.data + 1024, volume.affine)
+    placement = preprocess.place(shifted, "CT", SETTINGS)
+    with pytest.raises(InputError, match="not in Hounsfield units"):
+        preprocess.image_slices(shifted, "CT", placement, SETTINGS, "scan.nii")
+
+
 def test_refuses_an_image_without_contrast():
     volume = Volume(np.full((8, 8, 2), 7.0, np.float32), np.eye(4))
     placement = preprocess.place(volume, "MR", SETTINGS)

@@ -1,5 +1,6 @@
 """Slice records: built once, true to their examinations, safe against other processes."""
 
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -101,3 +102,10 @@ def test_refuses_a_training_mask_without_liver(blobs, tmp_path):
     with pytest.raises(InputError, match=r"row 2 .*no voxel of empty\.nii\.gz carries a liver"):
         slices.open_or_build(manifest.read(path), SETTINGS, tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*/index.json"))
+
+
+def test_refuses_a_missing_file_by_name(blobs, tmp_path):
+    exam = training(blobs)[0]
+    gone = dataclasses.replace(exam, mask=tmp_path / "gone.nii.gz")
+    with pytest.raises(InputError, match=r"row 2 .*there is no file .*gone\.nii\.gz"):
+        slices.open_or_build([gone], SETTINGS, tmp_path / "cache")
