@@ -184,9 +184,13 @@ class LiverSlices(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version(_FORMAT_VERSION)
 
     def __init__(
-        self, exams: Sequence[Exam], settings: preprocess.Settings, data_dir: pathlib.Path
+        self,
+        exams: Sequence[Exam],
+        settings: preprocess.Settings,
+        data_dir: pathlib.Path,
+        bar: tqdm.tqdm,
     ):
-        self._exams, self._settings = exams, settings
+        self._exams, self._settings, self._bar = exams, settings, bar
         self.index: list[ExamSlices] = []
         super().__init__(data_dir=data_dir, file_format="array_record")
 
@@ -220,7 +224,6 @@ class LiverSlices(tfds.core.GeneratorBasedBuilder):
         del dl_manager  # Nothing is downloaded.
         # TFDS holds a part in memory before it writes it, so the parts are small. They are read
         # back as one, in the order of their names.
-        self._bar = tqdm.tqdm(total=len(self._exams), desc="slices", unit="exam")
         return {
             f"part_{start:06d}": self._generate_examples(self._exams[start : start + _EXAMS_A_PART])
             for start in range(0, len(self._exams), _EXAMS_A_PART)
@@ -262,10 +265,13 @@ class LiverSlices(tfds.core.GeneratorBasedBuilder):
 def _build(
     exams: Sequence[Exam], settings: preprocess.Settings, folder: pathlib.Path
 ) -> list[ExamSlices]:
-    builder = LiverSlices(exams, settings, folder)
     tfds.disable_progress_bar()
     # TFDS announces a download on stdout; there is none.
-    with contextlib.redirect_stdout(io.StringIO()):
+    with (
+        tqdm.tqdm(total=len(exams), desc="slices", unit="exam") as bar,
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        builder = LiverSlices(exams, settings, folder, bar)
         builder.download_and_prepare(
             download_config=tfds.download.DownloadConfig(verify_ssl=True, try_download_gcs=False)
         )
