@@ -41,7 +41,7 @@ class Checkpoints:
     """The checkpoints of one run: the last two are kept, and the best by score."""
 
     def __init__(self, run: str | pathlib.Path):
-        """Opens (and creates) the folder; remains of interrupted saves are swept away."""
+        """Opens (and creates) the folder; the first save sweeps what interrupted ones left."""
         self.run = pathlib.Path(run).absolute()
         self._manager = ocp.CheckpointManager(
             self.run / _FOLDER,

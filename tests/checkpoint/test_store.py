@@ -155,8 +155,11 @@ def test_killed_in_the_middle_of_a_save_the_one_before_is_whole(tmp_path):
     assert store.read_meta(location) == {"step": location.step}
     for leaf in store.read_model(location)["params"].values():
         np.testing.assert_array_equal(leaf, np.full((200, 200), float(location.step)))
-    # And the run can go on in the same folder.
+    # And the run can go on in the same folder: its next save comes after the sweep (a thread's
+    # work) of what the killed one left.
     checkpoints = store.Checkpoints(tmp_path)
     assert checkpoints.latest_step() == location.step
-    assert not list(folder.glob("*tmp*"))
+    checkpoints.save(location.step + 1, state(), {"step": location.step + 1}, None)
     checkpoints.close()
+    assert store.resolve(tmp_path / "latest").step == location.step + 1
+    assert not list(folder.glob("*tmp*"))
