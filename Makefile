@@ -12,10 +12,11 @@ PYTHON ?= $(shell for name in python3 python3.11 python3.12; do \
   $$name -c 'import ensurepip, sys, venv; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' \
   2>/dev/null && echo $$name && break; done)
 
-.PHONY: help demo test lint environment clean
+.PHONY: help demo gallery test lint environment clean
 
 help:
 	@echo "make demo   a phantom cohort, stage 1, stage 2 and their evaluation, into $(DEMO)"
+	@echo "make gallery  pictures of a phantom cohort full of findings, into runs/gallery"
 	@echo "make test   style and tests (PYTEST_ARGS='-k word' chooses some)"
 	@echo "make lint   style only"
 	@echo "make clean  removes the environment and caches; data/ and runs/ stay"
@@ -52,6 +53,11 @@ demo: environment
 	  --checkpoint=$(DEMO)/stage2 --baseline=$(DEMO)/stage1 --output=$(DEMO)/eval
 	@echo "Metrics:     $(DEMO)/eval/metrics.json"
 	@echo "Checkpoints: $(DEMO)/stage1 (initial), $(DEMO)/stage2 (multimodal)"
+
+gallery: environment
+	@$(RUN) -m liver_jax.prepare --cohort=phantom --size=gallery --output=data/phantom_gallery --seed=0
+	@rm -rf runs/gallery
+	@$(RUN) -m liver_jax.prepare --gallery=data/phantom_gallery/manifest.csv --output=runs/gallery
 
 lint: environment
 	@$(RUN) -m ruff check --output-format=concise .

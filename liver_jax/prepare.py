@@ -6,7 +6,7 @@ import pathlib
 from absl import flags
 
 from liver_jax import cli
-from liver_jax.cohort import check, manifest, parse, splits, table1
+from liver_jax.cohort import check, gallery, manifest, parse, splits, table1
 from liver_jax.errors import InputError
 from liver_jax.phantom import cohort as phantom
 
@@ -17,15 +17,19 @@ Prepares a cohort; give one of these.
   python -m liver_jax.prepare --check=manifest.csv
   python -m liver_jax.prepare --table1=manifest.csv
   python -m liver_jax.prepare --assign_splits=manifest.csv --output=new.csv --seed=0
+  python -m liver_jax.prepare --gallery=manifest.csv --output=DIR
 
   --cohort=phantom        writes examinations whose truth is known, and their manifest.csv
-    --size=demo|paper     98 examinations in a minute, or the paper's counts
+    --size=demo|paper|gallery  98 easy ones in a minute; the paper's 876; 20 full of findings
+    --counts=A=N,B=N      other numbers, such as spgr2d/train=30,ct:unenhanced/test/external=4
+    --anatomies=DIR       shapes from multi-organ label maps (X.nii.gz and X.tsv with their names)
     --workers=N           processes; default one for each core
   --check=FILE            reads every file that a manifest names and lists all faults
   --table1=FILE           subjects and examinations by technique, cohort and split, with spacing,
                           field strength, echo times and demographics; and what is left out, and why
   --assign_splits=FILE    gives train, validation or test, by subject, to rows that have no split
     --fractions=A,B,C     of subjects; default 0.7,0.1,0.2
+  --gallery=FILE          a page of pictures of a manifest's examinations, with their masks
 """
 
 
@@ -39,6 +43,9 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string("check", None, "Manifest to check.", values)
     flags.DEFINE_string("table1", None, "Manifest to describe.", values)
     flags.DEFINE_string("assign_splits", None, "Manifest to split.", values)
+    flags.DEFINE_string("counts", "", "Examinations of the phantom cohort.", values)
+    flags.DEFINE_string("anatomies", None, "Folder of label maps.", values)
+    flags.DEFINE_string("gallery", None, "Manifest to show.", values)
     flags.DEFINE_string("fractions", "0.7,0.1,0.2", "Train, validation, test.", values)
 
 
@@ -61,8 +68,18 @@ def _write_cohort(given: flags.FlagValues) -> None:
     if given.cohort != "phantom":
         raise InputError("--cohort", f"there is no cohort {given.cohort!r}", "Give phantom")
     workers = given.workers or len(os.sched_getaffinity(0))
-    path = phantom.write(_output(given), given.size, given.seed, workers, progress=True)
-    print(f"{path}: {len(manifest.read(path))} examinations")
+    path = phantom.write(
+        _output(given),
+        given.size,
+        given.seed,
+        workers,
+        progress=True,
+        counts=given.counts,
+        anatomies=pathlib.Path(given.anatomies) if given.anatomies else None,
+    )
+    exams = manifest.read(path)
+    print(phantom.describe(exams))
+    print(f"{path}: {len(exams)} examinations")
 
 
 def _check(given: flags.FlagValues) -> int | None:
@@ -90,11 +107,16 @@ def _assign(given: flags.FlagValues) -> None:
     manifest.write(_output(given), exams)
 
 
+def _show(given: flags.FlagValues) -> None:
+    print(gallery.write(given.gallery, _output(given), progress=True))
+
+
 _TASKS = {
     "cohort": _write_cohort,
     "check": _check,
     "table1": _describe,
     "assign_splits": _assign,
+    "gallery": _show,
 }
 
 

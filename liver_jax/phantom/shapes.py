@@ -4,7 +4,9 @@ Parameters are plain Python floats, so that float32 points stay float32.
 """
 
 import dataclasses
+import functools
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -20,6 +22,10 @@ class Ellipsoid:
     semi_axes: Vector
     yaw_deg: float = 0.0
 
+    def grown(self, margin_mm: float) -> "Ellipsoid":
+        """With longer semi-axes."""
+        return dataclasses.replace(self, semi_axes=tuple(s + margin_mm for s in self.semi_axes))
+
 
 @dataclasses.dataclass(frozen=True)
 class Tube:
@@ -29,25 +35,80 @@ class Tube:
     radii: tuple[float, ...]
 
 
-def ellipsoid_box(ellipsoid: Ellipsoid) -> Box:
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A straight piece of a vessel: a capsule whose radius changes linearly."""
+
+    start: Vector
+    end: Vector
+    radii: tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Vessels:
+    """Anything made of tubes: vessels, a tree of them, bowel."""
+
+    parts: tuple[Part, ...]
+
+    @functools.cached_property
+    def boxes(self) -> np.ndarray:
+        """Corners of a box around each part, [part, 2, 3]."""
+        ends = np.array([(p.start, p.end) for p in self.parts])
+        radius = np.array([max(p.radii) for p in self.parts])[:, None]
+        return np.stack([ends.min(axis=1) - radius, ends.max(axis=1) + radius], axis=1)
+
+    def __add__(self, other: "Vessels") -> "Vessels":
+        return Vessels(self.parts + other.parts)
+
+
+def tube(points: Sequence[Vector], radii: Sequence[float]) -> Vessels:
+    """A round tube through points, its radius changing linearly between them."""
+    ends = zip(points[:-1], points[1:], radii[:-1], radii[1:], strict=True)
+    return Vessels(tuple(Part(tuple(a), tuple(b), (r, s)) for a, b, r, s in ends))
+
+
+def smooth_tube(points: Iterable[Vector], radii: Sequence[float], step_mm: float) -> Vessels:
+    """A tube along the Catmull-Rom spline through points, in parts of about `step_mm`."""
+    path = spline(np.column_stack([np.array(list(points)), radii]), step_mm)
+    radii = np.maximum(path[:, 3], min(radii)).tolist()
+    return tube([tuple(p) for p in path[:, :3].tolist()], radii)
+
+
+def spline(knots: np.ndarray, step_mm: float) -> np.ndarray:
+    """Points about `step_mm` apart on the Catmull-Rom spline through knots.
+
+    Args:
+        knots: [n, 3 or more]; the first three columns are places in mm, others follow along.
+        step_mm: Every knot is kept, whatever the step.
+
+    Returns:
+        [m, columns].
+    """
+    padded = np.vstack([2 * knots[0] - knots[1], knots, 2 * knots[-1] - knots[-2]])
+    path = [knots[:1]]
+    for k in range(len(knots) - 1):
+        p, q, r, s = padded[k : k + 4]
+        count = max(1, round(float(np.linalg.norm((r - q)[:3])) / step_mm))
+        t = (np.arange(1, count + 1) / count)[:, None]
+        cubic = (3 * q - p - 3 * r + s) * t**3 + (2 * p - 5 * q + 4 * r - s) * t**2
+        path.append(0.5 * (cubic + (r - p) * t) + q)
+    return np.vstack(path)
+
+
+def ellipsoid_box(ellipsoid: Ellipsoid, margin_mm: float = 0.0) -> Box:
     """The corners of a box that holds the ellipsoid, whatever its yaw."""
-    in_plane = max(ellipsoid.semi_axes[:2])
-    half = (in_plane, in_plane, ellipsoid.semi_axes[2])
-    if not ellipsoid.yaw_deg:
-        half = ellipsoid.semi_axes
-    return _box(ellipsoid.centre, half)
+    half = ellipsoid.semi_axes
+    if ellipsoid.yaw_deg:
+        half = (max(half[:2]), max(half[:2]), half[2])
+    low = tuple(c - h - margin_mm for c, h in zip(ellipsoid.centre, half, strict=True))
+    high = tuple(c + h + margin_mm for c, h in zip(ellipsoid.centre, half, strict=True))
+    return low, high
 
 
 def segment_box(start: Vector, end: Vector, radius: float) -> Box:
     """The corners of a box that holds a capsule."""
     low = tuple(min(a, b) - radius for a, b in zip(start, end, strict=True))
     high = tuple(max(a, b) + radius for a, b in zip(start, end, strict=True))
-    return low, high
-
-
-def _box(centre: Vector, half: Vector) -> Box:
-    low = tuple(c - h for c, h in zip(centre, half, strict=True))
-    high = tuple(c + h for c, h in zip(centre, half, strict=True))
     return low, high
 
 

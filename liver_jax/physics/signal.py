@@ -1,4 +1,4 @@
-"""Spoiled gradient echo: T1 weighting, fat-water interference, contrast agent and noise."""
+"""Spoiled gradient echo: T1 weighting, fat-water interference and contrast agent."""
 
 from collections.abc import Sequence
 
@@ -61,25 +61,3 @@ def pdff_percent(water: np.ndarray, fat: np.ndarray) -> np.ndarray:
 def enhanced_t1_ms(t1_ms: float, relaxivity_per_s_mm: float, concentration_mm: float) -> float:
     """T1 in the presence of a contrast agent: 1/T1 = 1/T10 + r1 C, with C in mmol/L."""
     return 1000.0 / (1000.0 / t1_ms + relaxivity_per_s_mm * concentration_mm)
-
-
-def magnitude_with_noise(
-    signal: np.ndarray, sigma: float, generator: np.random.Generator
-) -> np.ndarray:
-    """Magnitude of `signal` after complex Gaussian noise: Rician, with a floor of sigma sqrt(pi/2).
-
-    Args:
-        signal: Real or complex, any shape. A global or smooth phase changes nothing, because the
-            noise is circular: magnitude images may be made from a signal without one.
-        sigma: Standard deviation of the noise in each of the real and the imaginary channel.
-        generator: Source of the noise.
-
-    Returns:
-        float32 of the shape of `signal`.
-    """
-    real = generator.standard_normal(signal.shape, dtype=np.float32) * np.float32(sigma)
-    imaginary = generator.standard_normal(signal.shape, dtype=np.float32) * np.float32(sigma)
-    real += signal.real
-    if np.iscomplexobj(signal):
-        imaginary += signal.imag
-    return np.hypot(real, imaginary)

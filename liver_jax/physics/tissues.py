@@ -37,10 +37,21 @@ class Tissue(enum.IntEnum):
     BOWEL_WALL = 22
     BOWEL_FLUID = 23
     BOWEL_GAS = 24
+    PORTAL_VEIN = 25
+    FLUID = 26  # ascites, pleural effusion
+    INFILTRATE = 27  # of a large ill-defined lesion: neither liver nor mass
+    STOOL = 28
+    CARTILAGE = 29
 
 
 # A reader draws the liver with the vessels and the findings that lie inside it.
-LIVER_TISSUES = (Tissue.LIVER, Tissue.LIVER_VESSEL, Tissue.LESION, Tissue.CYST)
+LIVER_TISSUES = (
+    Tissue.LIVER,
+    Tissue.LIVER_VESSEL,
+    Tissue.LESION,
+    Tissue.CYST,
+    Tissue.INFILTRATE,
+)
 
 # T1 of the fat protons in any tissue; water has the tissue's own.
 FAT_T1_MS = {1.5: 343.0, 3.0: 382.0}
@@ -98,6 +109,11 @@ MR = {
     Tissue.BOWEL_WALL: _mr((500, 500), (30, 40), 0.8, 1.2),
     Tissue.BOWEL_FLUID: _mr((2500, 2700), (5, 8), 0.95, 0.0),
     Tissue.BOWEL_GAS: _mr((1000, 1000), (0, 0), 0.0, 0.0),
+    Tissue.PORTAL_VEIN: _mr((1441, 1670), (8, 15), 0.9, 0.0),
+    Tissue.FLUID: _mr((2800, 3000), (3, 5), 1.0, 0.0),
+    Tissue.INFILTRATE: _mr((780, 1000), (25, 38), 0.82, 2.0),
+    Tissue.STOOL: _mr((700, 800), (60, 100), 0.6, 8.0),
+    Tissue.CARTILAGE: _mr((1000, 1100), (40, 50), 0.6, 0.0),
 }
 
 # Gadoxetate, 0.025 mmol/kg: longitudinal relaxivity in hepatocytes, 1/(s mM).
@@ -108,7 +124,9 @@ HEPATOBILIARY_T1_MS = {
     Tissue.ARTERY: {1.5: 859.0, 3.0: 1031.0},
     Tissue.VEIN: {1.5: 859.0, 3.0: 1031.0},
     Tissue.LIVER_VESSEL: {1.5: 859.0, 3.0: 1031.0},
+    Tissue.PORTAL_VEIN: {1.5: 859.0, 3.0: 1031.0},
     Tissue.SPLEEN: {1.5: 750.0, 3.0: 900.0},
+    Tissue.INFILTRATE: {1.5: 480.0, 3.0: 600.0},
     Tissue.LESION: {1.5: 800.0, 3.0: 1000.0},
     Tissue.KIDNEY_CORTEX: {1.5: 450.0, 3.0: 550.0},
     Tissue.KIDNEY_MEDULLA: {1.5: 400.0, 3.0: 500.0},
@@ -153,4 +171,9 @@ CT = {
     Tissue.BOWEL_WALL: Attenuation((40, 6), (80, 12)),
     Tissue.BOWEL_FLUID: Attenuation((15, 10), (20, 12)),
     Tissue.BOWEL_GAS: Attenuation((-950, 10), (-950, 10)),
+    Tissue.PORTAL_VEIN: Attenuation((40, 5), (165, 15)),
+    Tissue.FLUID: Attenuation((10, 6), (12, 6)),
+    Tissue.INFILTRATE: Attenuation((50, 6), (90, 12)),
+    Tissue.STOOL: Attenuation((20, 15), (25, 15)),
+    Tissue.CARTILAGE: Attenuation((90, 15), (95, 15)),
 }

@@ -60,3 +60,28 @@ def test_boxes_hold_their_ellipsoids(centre, semi_axes, yaw_deg, seed):
     inside = points[:, shapes.squared_radius(ellipsoid, *points) < 1]
     assert (inside >= np.array(low)[:, None] - 1e-6).all()
     assert (inside <= np.array(high)[:, None] + 1e-6).all()
+
+
+def test_a_spline_passes_through_its_knots_in_even_steps():
+    knots = np.array([(0.0, 0.0, 0.0, 5.0), (10.0, 0.0, 0.0, 3.0), (10.0, 20.0, 0.0, 1.0)])
+    path = shapes.spline(knots, 2.0)
+    for knot in knots:
+        assert np.abs(path - knot).sum(axis=1).min() == pytest.approx(0, abs=1e-9)
+    steps = np.linalg.norm(np.diff(path[:, :3], axis=0), axis=1)
+    assert len(steps) == 5 + 10
+    assert steps.max() < 3.0
+
+
+def test_boxes_of_vessels_hold_their_parts():
+    vessels = shapes.smooth_tube([(0, 0, 0), (30, 10, 5), (40, 40, -20)], (6.0, 4.0, 2.0), 5.0)
+    assert vessels.boxes.shape == (len(vessels.parts), 2, 3)
+    points = np.random.default_rng(0).uniform(-30, 60, (3, 4000))
+    for part, (low, high) in zip(vessels.parts, vessels.boxes, strict=True):
+        inside = points[:, shapes.segment_distance(part.start, part.end, part.radii, *points) < 0]
+        assert (inside >= low[:, None] - 1e-9).all()
+        assert (inside <= high[:, None] + 1e-9).all()
+
+
+def test_an_ellipsoid_grows():
+    grown = shapes.Ellipsoid((1.0, 2.0, 3.0), (4.0, 5.0, 6.0), 10.0).grown(2.0)
+    assert grown == shapes.Ellipsoid((1.0, 2.0, 3.0), (6.0, 7.0, 8.0), 10.0)

@@ -51,21 +51,3 @@ def test_pdff_of_one_part_fat_in_five_is_exactly_20_percent():
 def test_t1_with_gadoxetate(t1_ms, relaxivity, concentration_mm, expected_ms):
     found = signal.enhanced_t1_ms(t1_ms, relaxivity, concentration_mm)
     assert found == pytest.approx(expected_ms, abs=0.6)
-
-
-def test_noise_alone_has_the_rayleigh_floor():
-    m = signal.magnitude_with_noise(np.zeros(200_000), 2.0, np.random.default_rng(0))
-    assert m.mean() == pytest.approx(2.0 * np.sqrt(np.pi / 2), rel=5e-3)
-    assert m.std() == pytest.approx(2.0 * np.sqrt(2 - np.pi / 2), rel=1e-2)
-
-
-@pytest.mark.parametrize("phase", [0.0, 1.0, 2.5])
-def test_second_moment_is_rician_whatever_the_phase(phase):
-    s = np.full(200_000, 3.0 * np.exp(1j * phase))
-    m = signal.magnitude_with_noise(s, 1.0, np.random.default_rng(1))
-    assert (m.astype(np.float64) ** 2).mean() == pytest.approx(9.0 + 2.0, rel=1e-2)
-
-
-def test_no_noise_leaves_the_magnitude():
-    m = signal.magnitude_with_noise(np.array([3 + 4j, -2]), 0.0, np.random.default_rng(0))
-    np.testing.assert_allclose(m, [5, 2], rtol=1e-6)
