@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from liver_jax.phantom import (
+from liver_jax.phantom.abdomen import (
     bowel,
     findings,
     frame,
@@ -23,17 +23,17 @@ from liver_jax.phantom import (
     trunk,
     vessels,
 )
-from liver_jax.phantom.bowel import Bowel
-from liver_jax.phantom.findings import Findings
-from liver_jax.phantom.liver import Liver
-from liver_jax.phantom.organs import Organs
+from liver_jax.phantom.abdomen.bowel import Bowel
+from liver_jax.phantom.abdomen.findings import Findings
+from liver_jax.phantom.abdomen.liver import Liver
+from liver_jax.phantom.abdomen.organs import Organs
+from liver_jax.phantom.abdomen.points import FAR_MM, Grain, Points
+from liver_jax.phantom.abdomen.spine import Spine
+from liver_jax.phantom.abdomen.thorax import Thorax
+from liver_jax.phantom.abdomen.trunk import Trunk
+from liver_jax.phantom.abdomen.vessels import Circulation
 from liver_jax.phantom.person import Person
-from liver_jax.phantom.points import FAR_MM, Grain, Points
 from liver_jax.phantom.shapes import Box
-from liver_jax.phantom.spine import Spine
-from liver_jax.phantom.thorax import Thorax
-from liver_jax.phantom.trunk import Trunk
-from liver_jax.phantom.vessels import Circulation
 from liver_jax.physics.tissues import Tissue
 
 # The grids on which a liver's size is solved for and measured, and the skin is.

@@ -13,16 +13,19 @@ import numpy as np
 import scipy.ndimage
 
 from liver_jax.errors import InputError
-from liver_jax.phantom import refine, shapes, structures, vesseltree
+from liver_jax.phantom import shapes, vesseltree
+from liver_jax.phantom.maps import refine, structures
+from liver_jax.phantom.maps.refine import Axes, Refined
+from liver_jax.phantom.maps.structures import Structure
 from liver_jax.phantom.person import Finding, Person
-from liver_jax.phantom.refine import Axes, Refined
 from liver_jax.phantom.shapes import Box
-from liver_jax.phantom.structures import Structure
 from liver_jax.physics.tissues import LIVER_TISSUES, Tissue
 from liver_jax.volume import geometry, nifti
 
 # What is kept of a map below and above the liver: no examination of the liver goes further.
 _BELOW_MM, _ABOVE_MM = 80.0, 70.0
+# Of the vessels in the liver: a twig's end, and the trunk.
+_VESSEL_RADII_MM = (1.6, 6.5)
 _SMALLEST_LIVER_ML = 100.0
 _COARSEST_MM = 5.0
 _MEASURE_STEP_MM = 2.0
@@ -406,17 +409,19 @@ class _Liver:
         """Portal and hepatic veins, which grow towards points spread through the liver."""
         for root, count in ((label_map.hilum_mm, 40), (label_map.confluence_mm, 30)):
             targets = _spread(self.points_mm, count, generator)
-            for tube in vesseltree.grow(root, targets, generator):
-                self._paint_tube(tube)
+            # The trunk is short: it only says where the tree begins.
+            nearest = targets[np.linalg.norm(targets - root, axis=1).argmin()]
+            trunk = [tuple(p.tolist()) for p in (np.asarray(root, float), nearest)]
+            self._paint_vessels(vesseltree.grow([trunk], targets, _VESSEL_RADII_MM, generator))
 
-    def _paint_tube(self, tube: shapes.Tube) -> None:
-        for k in range(len(tube.points) - 1):
-            start, end, radii = tube.points[k], tube.points[k + 1], tube.radii[k : k + 2]
-            spans, (x, y, z) = self.block(shapes.segment_box(start, end, max(radii)))
+    def _paint_vessels(self, vessels: shapes.Vessels) -> None:
+        for piece in vessels.parts:
+            box = shapes.segment_box(piece.start, piece.end, max(piece.radii))
+            spans, (x, y, z) = self.block(box)
             part = self.part[spans]
             if part.size:
-                inside = shapes.segment_distance(start, end, radii, x, y, z) < 0
-                part[inside & (part == Tissue.LIVER)] = Tissue.LIVER_VESSEL
+                distance = shapes.segment_distance(piece.start, piece.end, piece.radii, x, y, z)
+                part[(distance < 0) & (part == Tissue.LIVER)] = Tissue.LIVER_VESSEL
 
     def paint_findings(self, findings: frozenset, generator: np.random.Generator) -> None:
         """Lesions, cysts, and a large ill-defined lesion, all inside the liver."""

@@ -28,14 +28,6 @@ class Ellipsoid:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tube:
-    """A round tube through `points`, its radius changing linearly between them."""
-
-    points: tuple[Vector, ...]
-    radii: tuple[float, ...]
-
-
-@dataclasses.dataclass(frozen=True)
 class Part:
     """A straight piece of a vessel: a capsule whose radius changes linearly."""
 

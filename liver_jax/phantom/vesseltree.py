@@ -1,57 +1,77 @@
-"""Trees of vessels, grown from a root towards points of an organ."""
+"""Trees of vessels, grown towards what they supply."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from liver_jax.phantom.shapes import Tube
+from liver_jax.phantom import shapes
+from liver_jax.phantom.shapes import Part, Vector, Vessels
 
-_STEP_MM = 7.0
-_LEAF_RADIUS_MM = 1.6
-_TRUNK_RADIUS_MM = 6.5
+# Of the radii at a branching: Huo and Kassab, J R Soc Interface 2012;9:190 (Murray's law has 3).
+_EXPONENT = 7 / 3
 
 
-def grow(root_mm: np.ndarray, targets_mm: np.ndarray, generator: np.random.Generator) -> list[Tube]:
-    """Grows a tree.
-
-    Every target, near ones first, is joined to the node of the tree that makes the way from the
-    root shortest. Radii obey a power law: r^2.5 of a parent is the sum over its children, between
-    Murray's 3 and the 2 of a constant cross-section.
+def grow(
+    trunks: Sequence[Sequence[Vector]],
+    targets: np.ndarray,
+    radii_mm: tuple[float, float],
+    generator: np.random.Generator,
+) -> Vessels:
+    """Grows a tree: each target joins the nearest vessel, those near the trunks first.
 
     Args:
-        root_mm: Where the trunk begins, float [3].
-        targets_mm: Where branches end, float [target, 3].
-        generator: Source of the bends.
+        trunks: Paths of the main branches. The first starts at the root, and each of the others
+            at a point of one before it.
+        targets: Where twigs end, [n, 3] in mm.
+        radii_mm: Of a twig's end, and the largest one.
+        generator: Bends the branches.
 
     Returns:
-        One tube for each branch.
+        The tree. r^(7/3) of a vessel is the sum over its branches: it tapers from the root to
+        the twigs.
     """
-    nodes, parents, lengths = [np.asarray(root_mm, float)], [-1], [0.0]
-    branches = []
-    order = np.argsort(np.linalg.norm(targets_mm - root_mm, axis=1), kind="stable")
-    for target in targets_mm[order]:
-        known = np.array(nodes)
-        apart = np.linalg.norm(known - target, axis=1)
-        start = int(np.argmin(apart + 0.45 * np.array(lengths)))
-        count = max(2, int(np.ceil(apart[start] / _STEP_MM)))
-        along = np.linspace(0, 1, count + 1)[1:, None]
-        bend = generator.normal(0, 0.09 * apart[start], 3) * np.sin(np.pi * along)
-        path = known[start] + along * (target - known[start]) + bend
-        branch = [start]
-        for point in path:
-            lengths.append(lengths[branch[-1]] + np.linalg.norm(point - nodes[branch[-1]]))
+    nodes: list[np.ndarray] = [np.array(trunks[0][0])]
+    parents = [-1]
+    for trunk in trunks:
+        start = np.array(trunk[0])
+        here = int(np.linalg.norm(np.array(nodes) - start, axis=1).argmin())
+        for point in shapes.spline(np.array(trunk), 12.0)[1:]:
             nodes.append(point)
-            parents.append(branch[-1])
-            branch.append(len(nodes) - 1)
-        branches.append(branch)
-    leaves = {branch[-1] for branch in branches}
+            parents.append(here)
+            here = len(nodes) - 1
+    trunk_nodes = np.array(nodes)
+    away = np.linalg.norm(targets[:, None] - trunk_nodes, axis=2).min(axis=1)
+    depth = [0.0]
+    for k in range(1, len(nodes)):
+        depth.append(depth[parents[k]] + float(np.linalg.norm(nodes[k] - nodes[parents[k]])))
+    for target in targets[np.argsort(away)]:
+        known = np.array(nodes)
+        gap = np.linalg.norm(known - target, axis=1)
+        # Along a vessel is a better way than straight, but not by much.
+        here = int((gap + 0.25 * np.array(depth)).argmin())
+        length = float(gap[here])
+        step = target - known[here]
+        count = max(2, round(length / 12.0))
+        bend = generator.normal(0, 0.10 * length, 3)
+        for k in range(1, count + 1):
+            t = k / count
+            nodes.append(known[here] + t * step + 4 * t * (1 - t) * bend * 0.5)
+            parents.append(here if k == 1 else len(nodes) - 2)
+            depth.append(depth[parents[-1]] + length / count)
+    twig, largest = radii_mm
     flow = np.zeros(len(nodes))
-    for node in range(len(nodes) - 1, 0, -1):  # children come after their parents
-        flow[node] += node in leaves
-        flow[parents[node]] += flow[node]
-    radii = np.minimum(_LEAF_RADIUS_MM * np.maximum(flow, 1.0) ** 0.4, _TRUNK_RADIUS_MM)
-    tubes = []
-    for branch in branches:
-        # A side branch is as thin where it leaves as it is further on.
-        widths = [min(radii[branch[0]], 1.15 * radii[branch[1]]), *radii[branch[1:]]]
-        points = tuple(tuple(float(c) for c in nodes[node]) for node in branch)
-        tubes.append(Tube(points, tuple(float(w) for w in widths)))
-    return tubes
+    children = np.bincount(parents[1:], minlength=len(nodes))
+    flow[children == 0] = twig**_EXPONENT
+    for k in range(len(nodes) - 1, 0, -1):
+        flow[parents[k]] += flow[k]
+    radius = np.minimum(flow ** (1 / _EXPONENT), largest).tolist()
+    return Vessels(
+        tuple(
+            Part(
+                tuple(nodes[parents[k]].tolist()),
+                tuple(nodes[k].tolist()),
+                (min(radius[parents[k]], 1.15 * radius[k]), radius[k]),
+            )
+            for k in range(1, len(nodes))
+        )
+    )

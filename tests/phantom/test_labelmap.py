@@ -7,9 +7,10 @@ import pytest
 import scipy.ndimage
 
 from liver_jax.errors import InputError
-from liver_jax.phantom import hull, labelmap, person, refine, sampling, structures, vesseltree
+from liver_jax.phantom import labelmap, person, sampling
+from liver_jax.phantom.maps import hull, refine, structures
+from liver_jax.phantom.maps.structures import Structure
 from liver_jax.phantom.person import Finding
-from liver_jax.phantom.structures import Structure
 from liver_jax.physics.tissues import LIVER_TISSUES, Tissue
 from liver_jax.volume import nifti
 from liver_jax.volume.geometry import Volume
@@ -397,19 +398,3 @@ def test_a_real_map_becomes_a_body(real_data):
 def test_a_real_map_that_is_narrower_than_the_body_is_refused(real_data):
     with pytest.raises(InputError, match="cut at a side"):
         labelmap.read(real_data / "anatomies" / "s0009.nii.gz")
-
-
-def test_a_tree_of_vessels_joins_its_root_to_every_target_and_thins_out():
-    generator = np.random.default_rng(0)
-    root, targets = np.zeros(3), generator.uniform(20, 80, (12, 3))
-    tubes = vesseltree.grow(root, targets, generator)
-    np.testing.assert_allclose(tubes[0].points[0], root)
-    ends = np.array([tube.points[-1] for tube in tubes])
-    apart = np.linalg.norm(ends[:, None] - targets, axis=2)
-    assert apart.min(axis=0).max() < 1e-6
-    known = {tubes[0].points[0]}
-    for tube in tubes:
-        assert tube.points[0] in known  # it leaves from what has grown before
-        known.update(tube.points)
-        assert all(a >= b for a, b in zip(tube.radii[1:], tube.radii[2:], strict=False))
-    assert max(tubes[0].radii) > 2 * min(tube.radii[-1] for tube in tubes)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from liver_jax.phantom import mr_protocol, mr_signal, mri, sampling
+from liver_jax.phantom import mri, sampling
 from liver_jax.phantom.institution import Institution
-from liver_jax.phantom.mr_tissues import draw_liver_fat, tissue_values
+from liver_jax.phantom.mr import mr_protocol, mr_signal
+from liver_jax.phantom.mr.mr_tissues import draw_liver_fat, tissue_values
 from liver_jax.phantom.person import Finding, Person
 from liver_jax.physics import spectra
 from liver_jax.physics.tissues import Tissue

@@ -15,8 +15,8 @@ import numpy as np
 import scipy.ndimage
 import scipy.sparse
 
-from liver_jax.phantom import hull
-from liver_jax.phantom.structures import Structure
+from liver_jax.phantom.maps import hull
+from liver_jax.phantom.maps.structures import Structure
 from liver_jax.physics.tissues import Tissue
 
 # Codes beside those of `Tissue`: what becomes of these places differs from person to person.

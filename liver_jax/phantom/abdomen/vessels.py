@@ -5,82 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from liver_jax.phantom import shapes
-from liver_jax.phantom.frame import Frame
-from liver_jax.phantom.liver import Liver
-from liver_jax.phantom.points import Points
-from liver_jax.phantom.shapes import Part, Vector, Vessels
+from liver_jax.phantom import shapes, vesseltree
+from liver_jax.phantom.abdomen.frame import Frame
+from liver_jax.phantom.abdomen.liver import Liver
+from liver_jax.phantom.abdomen.points import Points
+from liver_jax.phantom.shapes import Vector, Vessels
 from liver_jax.physics.tissues import Tissue
 
-# Of the radii at a branching: Huo and Kassab, J R Soc Interface 2012;9:190 (Murray's law has 3).
-_EXPONENT = 7 / 3
 _FAT = (Tissue.VISCERAL_FAT,)
-
-
-def grow(
-    trunks: Sequence[Sequence[Vector]],
-    targets: np.ndarray,
-    radii_mm: tuple[float, float],
-    generator: np.random.Generator,
-) -> Vessels:
-    """Grows a tree: each target joins the nearest vessel, those near the trunks first.
-
-    Args:
-        trunks: Paths of the main branches. The first starts at the root, and each of the others
-            at a point of one before it.
-        targets: Where twigs end, [n, 3] in mm.
-        radii_mm: Of a twig's end, and the largest one.
-        generator: Bends the branches.
-
-    Returns:
-        The tree. r^(7/3) of a vessel is the sum over its branches: it tapers from the root to
-        the twigs.
-    """
-    nodes: list[np.ndarray] = [np.array(trunks[0][0])]
-    parents = [-1]
-    for trunk in trunks:
-        start = np.array(trunk[0])
-        here = int(np.linalg.norm(np.array(nodes) - start, axis=1).argmin())
-        for point in shapes.spline(np.array(trunk), 12.0)[1:]:
-            nodes.append(point)
-            parents.append(here)
-            here = len(nodes) - 1
-    trunk_nodes = np.array(nodes)
-    away = np.linalg.norm(targets[:, None] - trunk_nodes, axis=2).min(axis=1)
-    depth = [0.0]
-    for k in range(1, len(nodes)):
-        depth.append(depth[parents[k]] + float(np.linalg.norm(nodes[k] - nodes[parents[k]])))
-    for target in targets[np.argsort(away)]:
-        known = np.array(nodes)
-        gap = np.linalg.norm(known - target, axis=1)
-        # Along a vessel is a better way than straight, but not by much.
-        here = int((gap + 0.25 * np.array(depth)).argmin())
-        length = float(gap[here])
-        step = target - known[here]
-        count = max(2, round(length / 12.0))
-        bend = generator.normal(0, 0.10 * length, 3)
-        for k in range(1, count + 1):
-            t = k / count
-            nodes.append(known[here] + t * step + 4 * t * (1 - t) * bend * 0.5)
-            parents.append(here if k == 1 else len(nodes) - 2)
-            depth.append(depth[parents[-1]] + length / count)
-    twig, largest = radii_mm
-    flow = np.zeros(len(nodes))
-    children = np.bincount(parents[1:], minlength=len(nodes))
-    flow[children == 0] = twig**_EXPONENT
-    for k in range(len(nodes) - 1, 0, -1):
-        flow[parents[k]] += flow[k]
-    radius = np.minimum(flow ** (1 / _EXPONENT), largest).tolist()
-    return Vessels(
-        tuple(
-            Part(
-                tuple(nodes[parents[k]].tolist()),
-                tuple(nodes[k].tolist()),
-                (min(radius[parents[k]], 1.15 * radius[k]), radius[k]),
-            )
-            for k in range(1, len(nodes))
-        )
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,7 +150,7 @@ def draw(
     spread = generator.permutation(liver_places)
     right = inside(0.40, -0.02, -80)
     left = inside(0.06, 0.18, -72)
-    portal_tree = grow(
+    portal_tree = vesseltree.grow(
         [
             [confluence, hilum, right],
             [right, inside(0.50, 0.18, -70), inside(0.60, 0.30, -52)],
@@ -231,7 +163,7 @@ def draw(
     )
     cava_x, cava_y = vena_cava.parts[2].end[0], frame.spine_y + 46.0
     outlet = (cava_x, cava_y - 2.0, -24.0)
-    hepatic_veins = grow(
+    hepatic_veins = vesseltree.grow(
         [
             [outlet, inside(0.46, -0.10, -46), inside(0.66, -0.12, -84)],
             [outlet, inside(0.26, 0.20, -46), inside(0.32, 0.46, -80)],
@@ -251,7 +183,9 @@ def draw(
     )
     root = at(0.03, 0.12, -165 - sunk)
     stem = [root, at(0.0, 0.18, -200 - sunk), at(0.05, 0.2, -240 - sunk)]
-    mesentery = grow([stem, [root, at(-0.3, 0.2, -165 - sunk)]], twigs, (0.75, 3.4), generator)
+    mesentery = vesseltree.grow(
+        [stem, [root, at(-0.3, 0.2, -165 - sunk)]], twigs, (0.75, 3.4), generator
+    )
     curtain = np.array(
         [
             at(uniform(-0.65, 0.55), uniform(0.74, 0.9), uniform(-250, -110) - sunk)
@@ -259,7 +193,9 @@ def draw(
         ]
     )
     stomach = at(-0.1, 0.62, -125 - sunk)
-    omentum = grow([[stomach, at(-0.3, 0.7, -120 - sunk)]], curtain, (0.7, 1.8), generator)
+    omentum = vesseltree.grow(
+        [[stomach, at(-0.3, 0.7, -120 - sunk)]], curtain, (0.7, 1.8), generator
+    )
     return Circulation(
         aorta=aorta,
         vena_cava=vena_cava,

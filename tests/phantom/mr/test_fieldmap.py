@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from liver_jax.phantom import fieldmap
-from liver_jax.phantom.lattice import Lattice
+from liver_jax.phantom.mr import fieldmap
+from liver_jax.phantom.mr.lattice import Lattice
 from liver_jax.physics.tissues import Tissue
 
 

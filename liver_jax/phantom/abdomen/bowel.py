@@ -6,9 +6,9 @@ import enum
 import numpy as np
 
 from liver_jax.phantom import shapes
-from liver_jax.phantom.frame import Frame
+from liver_jax.phantom.abdomen.frame import Frame
+from liver_jax.phantom.abdomen.points import FAR_MM, Points
 from liver_jax.phantom.person import Finding
-from liver_jax.phantom.points import FAR_MM, Points
 from liver_jax.phantom.shapes import Vector, Vessels
 from liver_jax.physics.tissues import Tissue
 

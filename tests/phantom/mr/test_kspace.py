@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from liver_jax.phantom import kspace
+from liver_jax.phantom.mr import kspace
 
 
 def test_the_middle_is_kept_and_what_lies_outside_is_not():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from liver_jax.phantom import motion
+from liver_jax.phantom.mr import motion
 
 LINES = 120
 SPACING = (2.0, 2.0, 8.0)

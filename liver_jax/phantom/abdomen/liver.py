@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from liver_jax.phantom import shapes
-from liver_jax.phantom.frame import Frame, sized
+from liver_jax.phantom.abdomen.frame import Frame, sized
+from liver_jax.phantom.abdomen.points import FAR_MM, Points
 from liver_jax.phantom.person import Finding
-from liver_jax.phantom.points import FAR_MM, Points
 from liver_jax.phantom.shapes import Box, Ellipsoid, Vector, Vessels
 
 # Room for the diaphragm, and for the peritoneum before the wall.

@@ -9,10 +9,10 @@ import math
 
 import numpy as np
 
+from liver_jax.phantom.mr.waves import Waves
 from liver_jax.phantom.person import Finding, Person
 from liver_jax.phantom.sampling import Coordinates
 from liver_jax.phantom.texture import Grain
-from liver_jax.phantom.waves import Waves
 from liver_jax.physics import signal, tissues
 from liver_jax.physics.tissues import Tissue
 

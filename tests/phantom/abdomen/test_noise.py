@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from liver_jax.phantom import noise
-from liver_jax.phantom.points import Points, draw_grain
+from liver_jax.phantom.abdomen import noise
+from liver_jax.phantom.abdomen.points import Points, draw_grain
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from liver_jax.phantom import shapes
-from liver_jax.phantom.frame import Frame, sized
+from liver_jax.phantom.abdomen.frame import Frame, sized
+from liver_jax.phantom.abdomen.points import Points
 from liver_jax.phantom.person import Finding
-from liver_jax.phantom.points import Points
 from liver_jax.phantom.shapes import Ellipsoid
 from liver_jax.physics.tissues import Tissue
 

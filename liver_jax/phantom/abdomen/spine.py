@@ -6,8 +6,8 @@ import math
 import numpy as np
 
 from liver_jax.phantom import shapes
-from liver_jax.phantom.frame import Frame
-from liver_jax.phantom.points import FAR_MM, Points
+from liver_jax.phantom.abdomen.frame import Frame
+from liver_jax.phantom.abdomen.points import FAR_MM, Points
 from liver_jax.phantom.shapes import Vessels
 from liver_jax.physics.tissues import Tissue
 

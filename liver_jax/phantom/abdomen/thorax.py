@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from liver_jax.phantom import shapes, vessels
-from liver_jax.phantom.frame import Frame, sized
-from liver_jax.phantom.points import Points
+from liver_jax.phantom import shapes, vesseltree
+from liver_jax.phantom.abdomen.frame import Frame, sized
+from liver_jax.phantom.abdomen.points import Points
 from liver_jax.phantom.shapes import Ellipsoid, Vector, Vessels
 from liver_jax.physics.tissues import Tissue
 
@@ -81,7 +81,7 @@ def draw(frame: Frame, generator: np.random.Generator) -> Thorax:
             ]
         )
         base = frame.at(generator, (side * 0.5, -0.35, 10.0))
-        lungs += vessels.grow([[hilum, base]], targets, (0.9, 4.5), generator)
+        lungs += vesseltree.grow([[hilum, base]], targets, (0.9, 4.5), generator)
     return Thorax(
         heart=heart,
         left_ventricle=part(-0.14, 0.0, 0.24 * a, 0.21 * b, 40),

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from liver_jax.phantom import fieldmap, lattice, motion, mr_signal, mr_tissues, sampling, texture
+from liver_jax.phantom import sampling, texture
 from liver_jax.phantom.body import Body
-from liver_jax.phantom.mr_protocol import Protocol
+from liver_jax.phantom.mr import fieldmap, lattice, motion, mr_signal, mr_tissues
+from liver_jax.phantom.mr.mr_protocol import Protocol
 from liver_jax.physics.tissues import Tissue
 
 # Lattices for the field map, with what lies above and below the images, and for the liver's fat.

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 from scipy import fft, ndimage
 
-from liver_jax.phantom.lattice import Lattice
-from liver_jax.phantom.waves import Waves
+from liver_jax.phantom.mr.lattice import Lattice
+from liver_jax.phantom.mr.waves import Waves
 from liver_jax.physics.spectra import GYROMAGNETIC_RATIO_MHZ_PER_T
 from liver_jax.physics.tissues import Tissue
 

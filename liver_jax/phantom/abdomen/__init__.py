@@ -1,0 +1,1 @@
+"""The shapes of a procedural abdomen, each file a region of it."""

@@ -1,0 +1,1 @@
+"""What an MR scanner does to the protons of a body."""
