@@ -15,11 +15,11 @@ PYTHON ?= $(shell for name in python3 python3.11 python3.12; do \
 .PHONY: help demo gallery test lint environment clean
 
 help:
-	@echo "make demo   a phantom cohort, stage 1, stage 2 and their evaluation, into $(DEMO)"
+	@echo "make demo     a phantom cohort, stage 1, stage 2 and their evaluation, into $(DEMO)"
 	@echo "make gallery  pictures of a phantom cohort full of findings, into runs/gallery"
-	@echo "make test   style and tests (PYTEST_ARGS='-k word' chooses some)"
-	@echo "make lint   style only"
-	@echo "make clean  removes the environment and caches; data/ and runs/ stay"
+	@echo "make test     style and tests (PYTEST_ARGS='-k word' chooses some)"
+	@echo "make lint     style only"
+	@echo "make clean    removes the environment and caches; data/ and runs/ stay"
 	@echo "The environment is made in $(VENV) when it is first needed."
 
 # The stamp is written last and holds a checksum of the pins: an interrupted or outdated
@@ -39,7 +39,9 @@ environment:
 	  && echo "$$pins" > $(VENV)/installed \
 	  || { echo "$(VENV) could not be made; the same command starts again." >&2; exit 1; }
 
-# Each program goes on where it was interrupted and skips what is finished.
+# Each program goes on where it was interrupted and skips what is finished. What one of them has
+# compiled the next ones use.
+demo: export JAX_COMPILATION_CACHE_DIR = $(DEMO)/compiled
 demo: environment
 	@echo "1/4 Phantom cohort: $(DEMO_DATA)"
 	@$(RUN) -m liver_jax.prepare --cohort=phantom --size=demo --output=$(DEMO_DATA) --seed=0

@@ -73,6 +73,8 @@ def write(
     with files.locked(output / ".lock"):
         _claim(output, path, record)
         todo = [plan for plan in plans if not _complete(_folder(output, plan))]
+        # A label map takes longer to read than to image: its subjects come one after another.
+        todo.sort(key=lambda plan: str(plan.anatomy))
         remains = [*(output / "exams").glob(".partial-*"), *(_folder(output, p) for p in todo)]
         for folder in remains:
             shutil.rmtree(folder, ignore_errors=True)

@@ -83,6 +83,9 @@ class Person:
         return (self.liver_iron_mg_per_g - intercept) / slope
 
 
+# From here on a liver is fatty; customary.
+_STEATOSIS_PERCENT = 5.0
+
 # Gadoxetate in hepatocytes, mmol/L, mean and SD. From T1 at 3 T of 335, 431 and 557 ms in
 # Child-Pugh A, B and C (809 ms before contrast, 9.8 1/(s mM)); healthy livers: 0.20 to 0.30.
 _UPTAKE_MM = {"": (0.25, 0.03), "A": (0.18, 0.035), "B": (0.11, 0.025), "C": (0.057, 0.02)}
@@ -104,8 +107,9 @@ def draw(
         highest_pdff_percent: The paper's cohorts reach 53 %.
 
     Returns:
-        The person. Fat fractions are 55 x Beta(2, 6) with steatosis, else lognormal with median
-        3 %, both within 1.5 to `highest_pdff_percent`.
+        The person. Fat fractions are drawn from 55 x Beta(2, 6) with the probability of steatosis,
+        else from a lognormal with median 3 %, both within 1.5 to `highest_pdff_percent`; the finding
+        is what the fraction drawn is.
     """
     uniform, normal = generator.uniform, generator.normal
     chances = {finding: float(uniform()) for finding in Finding}
@@ -119,6 +123,9 @@ def draw(
     lean = generator.lognormal(math.log(3), 0.35)
     fatty = 55 * generator.beta(2, 6)
     pdff = float(np.clip(fatty if Finding.STEATOSIS in found else lean, 1.5, highest_pdff_percent))
+    found.discard(Finding.STEATOSIS)
+    if pdff >= _STEATOSIS_PERCENT:
+        found.add(Finding.STEATOSIS)
     iron = float(np.clip(normal(0.59, 0.07), 0.4, 0.8))
     overload = float(uniform(1.8, 9))
     grade = str(generator.choice(["A", "B", "C"], p=[0.5, 0.3, 0.2]))

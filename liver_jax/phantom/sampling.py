@@ -13,7 +13,7 @@ from liver_jax.phantom.body import Body
 from liver_jax.physics.tissues import Tissue
 from liver_jax.volume.geometry import Volume
 
-_POINTS_AT_ONCE = 250_000
+_POINTS_AT_ONCE = 600_000
 _UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 Coordinates = tuple[np.ndarray, np.ndarray, np.ndarray]
 

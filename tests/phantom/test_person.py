@@ -40,6 +40,8 @@ def test_fat_fractions_follow_their_distributions():
     assert np.mean([p.liver_pdff_percent for p in fatty]) == pytest.approx(13.75, abs=1)
     assert np.median([p.liver_pdff_percent for p in lean]) == pytest.approx(3.0, abs=0.2)
     assert all(1.5 <= p.liver_pdff_percent <= 53 for p in fatty + lean)
+    for someone in fatty + lean:
+        assert (Finding.STEATOSIS in someone.findings) == (someone.liver_pdff_percent >= 5)
     capped = people(100, {Finding.STEATOSIS: 1.0}, highest_pdff_percent=20)
     assert max(p.liver_pdff_percent for p in capped) == 20
 

@@ -41,13 +41,40 @@ class FieldMap:
     def at(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Off-resonance in Hz at points in mm; float32 of the broadcast shape."""
         index = [
-            (p - first) / self.step_mm
-            for p, first in zip(np.broadcast_arrays(x, y, z), self.first_mm, strict=True)
+            (p - first) / self.step_mm for p, first in zip((x, y, z), self.first_mm, strict=True)
         ]
-        dipoles = ndimage.map_coordinates(
-            self.spline_hz, index, output=np.float32, order=3, mode="nearest", prefilter=False
-        )
+        if x.shape[1:] == y.shape[:1] == z.shape[:1] == z.shape[1:] == (1,):
+            # The layer of an upright grid: one axis after the other.
+            along = [
+                _spline_weights(i.ravel(), n)
+                for i, n in zip(index, self.spline_hz.shape, strict=True)
+            ]
+            plane = np.tensordot(self.spline_hz, along[2][0], axes=(2, 0))
+            dipoles = along[0] @ plane @ along[1].T
+        else:
+            dipoles = ndimage.map_coordinates(
+                self.spline_hz,
+                np.broadcast_arrays(*index),
+                output=np.float32,
+                order=3,
+                mode="nearest",
+                prefilter=False,
+            )
         return dipoles + np.float32(self.remainder_hz) * self.remainder.at(x, y, z)
+
+
+def _spline_weights(index: np.ndarray, count: int) -> np.ndarray:
+    """What each coefficient of a cubic spline weighs at indices [n]: float32 [n, count]."""
+    index = np.clip(index, 0, count - 1)
+    first = np.floor(index).astype(int)
+    t = index - first
+    weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
+    matrix = np.zeros((len(index), count), np.float32)
+    for step, weight in enumerate(weights, start=-1):
+        # Mirrored at the ends, as the coefficients were computed.
+        place = (count - 1) - np.abs((count - 1) - np.abs(first + step))
+        np.add.at(matrix, (np.arange(len(index)), place), weight / 6)
+    return matrix
 
 
 def compute(
