@@ -6,10 +6,8 @@ same bytes whatever the number of processes.
 """
 
 import concurrent.futures
-import contextlib
 import json
 import multiprocessing
-import os
 import pathlib
 import shutil
 from collections.abc import Iterator, Sequence
@@ -168,28 +166,11 @@ def _made(output: pathlib.Path, plans: list[Plan], workers: int) -> Iterator[Non
     context = multiprocessing.get_context("spawn")
     pool = concurrent.futures.ProcessPoolExecutor(min(workers, len(plans)), mp_context=context)
     try:
-        with _one_thread_each():
-            futures = [pool.submit(_make, output, plan, 1) for plan in plans]
+        futures = [pool.submit(_make, output, plan, 1) for plan in plans]
         for future in concurrent.futures.as_completed(futures):
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes started here use one thread for matrix products: there are as many as cores."""
-    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _complete(folder: pathlib.Path) -> bool:

@@ -5,6 +5,7 @@ import pathlib
 from typing import Any
 
 import numpy as np
+import threadpoolctl
 from scipy.spatial.transform import Rotation
 
 from liver_jax import files
@@ -13,6 +14,7 @@ from liver_jax.phantom.body import Body
 from liver_jax.phantom.design import SIZES, Plan, Size
 from liver_jax.phantom.institution import Institution
 from liver_jax.volume import nifti
+from liver_jax.volume.geometry import Volume
 
 # What a scanner of either vendor stores as its largest phase, pi.
 _SCANNER_PHASE = 4096
@@ -27,13 +29,24 @@ def write(folder: pathlib.Path, plan: Plan, threads: int = 1) -> None:
         plan: What to make; the same plan gives the same bytes.
         threads: How many slices are painted at once.
     """
+    # Their number changes the last digit of matrix products, and there are other uses for cores.
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        volumes, facts = _simulated(plan, threads)
+    with files.replacing_folder(folder) as partial:
+        for name, volume in volumes.items():
+            nifti.write(partial / f"{name}.nii.gz", volume.data, volume)
+        files.write_json(partial / "exam.json", facts)
+
+
+def _simulated(plan: Plan, threads: int) -> tuple[dict[str, Volume], dict[str, Any]]:
+    """Images, maps and masks by file name, as they are stored, and what exam.json says."""
     size, generator = SIZES[plan.size], plan.exam_generator()
     body = make_body(plan)
-    grid, cut = _grid(plan, size, body, generator)
+    grid = _grid(plan, size, body, generator)
     axis_codes = str(generator.choice(["RAS", "RAS", "LAS", "LPS", "RPS", "LPI"]))
     image_of = _ct if plan.technique == "ct" else _mr
     images, truth, facts = image_of(plan, size, body, grid, generator, threads)
-    masks = {
+    images |= {
         "mask": reader.draw_mask(truth, grid.spacing_mm, generator),
         "reader2_mask": reader.draw_mask(truth, grid.spacing_mm, generator),
         "truth_mask": truth.liver,
@@ -45,15 +58,15 @@ def write(folder: pathlib.Path, plan: Plan, threads: int = 1) -> None:
         "site": plan.institution.value,
         "images": [f"{name}.nii.gz" for name in images if name.startswith(("image", "echo"))],
         "phase_images": [f"{name}.nii.gz" for name in images if name.startswith("phase")],
-        "files": [f"{name}.nii.gz" for name in images | masks],
+        "files": [f"{name}.nii.gz" for name in images],
     }
+    # Liver in the first or the last slice goes on outside the field of view.
+    cut = bool(truth.liver[..., [0, -1]].any())
     facts["extra"] = _extra(plan, body, cut) | facts["extra"]
-    with files.replacing_folder(folder) as partial:
-        for name, data in (images | masks).items():
-            data = data.astype(np.uint8) if data.dtype == bool else data
-            volume = sampling.oriented(data, grid, axis_codes)
-            nifti.write(partial / f"{name}.nii.gz", volume.data, volume)
-        files.write_json(partial / "exam.json", facts)
+    stored = {
+        name: data.astype(np.uint8) if data.dtype == bool else data for name, data in images.items()
+    }
+    return {name: sampling.oriented(data, grid, axis_codes) for name, data in stored.items()}, facts
 
 
 def make_body(plan: Plan) -> Body:
@@ -96,10 +109,8 @@ def _extra(plan: Plan, body: Body, cut: bool) -> dict[str, str]:
     }
 
 
-def _grid(
-    plan: Plan, size: Size, body: Body, generator: np.random.Generator
-) -> tuple[sampling.Grid, bool]:
-    """The voxels, which vary from one examination to the next as technicians do; is it cut?"""
+def _grid(plan: Plan, size: Size, body: Body, generator: np.random.Generator) -> sampling.Grid:
+    """The voxels, which vary from one examination to the next as technicians do."""
     below, above = float(generator.uniform(15, 40)), float(generator.uniform(15, 35))
     cut, depth = generator.uniform() < size.cut_share, float(generator.uniform(8, 25))
     top = generator.uniform() < 0.5
@@ -115,11 +126,8 @@ def _grid(
     )
     tilt = generator.uniform(-_TILT_DEG, _TILT_DEG, 3) * (1.0, 0.3, 1.0)
     if plan.institution is Institution.REGISTRY and plan.technique != "ct":
-        grid = grid.rotated(Rotation.from_euler("xyz", tilt, degrees=True).as_matrix())
-    low, high = body.liver_range_mm
-    z = grid.axis_mm(2)
-    half = grid.spacing_mm[2] / 2
-    return grid, bool(z[0] - half > low or z[-1] + half < high)
+        return grid.rotated(Rotation.from_euler("xyz", tilt, degrees=True).as_matrix())
+    return grid
 
 
 def _ct(

@@ -107,9 +107,9 @@ def draw(
         highest_pdff_percent: The paper's cohorts reach 53 %.
 
     Returns:
-        The person. Fat fractions are drawn from 55 x Beta(2, 6) with the probability of steatosis,
-        else from a lognormal with median 3 %, both within 1.5 to `highest_pdff_percent`; the finding
-        is what the fraction drawn is.
+        The person. Fat fractions come from 55 x Beta(2, 6) with the probability of steatosis,
+        else from a lognormal with median 3 %, both within 1.5 to `highest_pdff_percent`; whether
+        steatosis is a finding, the fraction says.
     """
     uniform, normal = generator.uniform, generator.normal
     chances = {finding: float(uniform()) for finding in Finding}

@@ -105,7 +105,9 @@ def around(
     rows = matrix if square else min(matrix, needed)
     low = max(body.liver_range_mm[0] - margins_mm[0], floor)
     high = min(body.liver_range_mm[1] + margins_mm[1], ceiling)
-    slices = int(np.ceil((high - low) / slice_mm))
+    whole = (high - low) / slice_mm
+    # What lies above the known anatomy is not imaged.
+    slices = max(int(whole if high == ceiling else np.ceil(whole)), 1)
     return Grid(
         (matrix, rows, slices),
         (pixel, pixel, slice_mm),

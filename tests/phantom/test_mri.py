@@ -271,7 +271,6 @@ def test_2d_images_and_hepatobiliary_ones_have_no_phase(quiet):
 
 @pytest.mark.parametrize(("technique", "fit"), [("spgr2d", "magnitude"), ("spgr3d", "complex")])
 def test_a_published_fit_returns_the_fat_that_was_put_in(technique, fit, tmp_path, monkeypatch):
-    pytest.importorskip("pycsemri")
     monkeypatch.chdir(tmp_path)  # it writes a log where it runs
     from pycsemri.fwFit_ComplexLS_1r2star import fwFit_ComplexLS_1r2star
     from pycsemri.fwFit_MagnLS_1r2star import fwFit_MagnLS_1r2star

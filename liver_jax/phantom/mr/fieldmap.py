@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from scipy import fft, ndimage
+from scipy import fft, ndimage, sparse
 
 from liver_jax.phantom.mr.lattice import Lattice
 from liver_jax.phantom.mr.waves import Waves
@@ -49,8 +49,11 @@ class FieldMap:
                 _spline_weights(i.ravel(), n)
                 for i, n in zip(index, self.spline_hz.shape, strict=True)
             ]
-            plane = np.tensordot(self.spline_hz, along[2][0], axes=(2, 0))
-            dipoles = along[0] @ plane @ along[1].T
+            # Sparse, so that no number of BLAS threads changes the last digit.
+            plane = (self.spline_hz.reshape(-1, self.spline_hz.shape[2]) @ along[2].T).reshape(
+                self.spline_hz.shape[:2]
+            )
+            dipoles = along[0] @ (along[1] @ plane.T).T
         else:
             dipoles = ndimage.map_coordinates(
                 self.spline_hz,
@@ -63,18 +66,19 @@ class FieldMap:
         return dipoles + np.float32(self.remainder_hz) * self.remainder.at(x, y, z)
 
 
-def _spline_weights(index: np.ndarray, count: int) -> np.ndarray:
+def _spline_weights(index: np.ndarray, count: int) -> sparse.csr_array:
     """What each coefficient of a cubic spline weighs at indices [n]: float32 [n, count]."""
     index = np.clip(index, 0, count - 1)
     first = np.floor(index).astype(int)
     t = index - first
     weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
-    matrix = np.zeros((len(index), count), np.float32)
-    for step, weight in enumerate(weights, start=-1):
-        # Mirrored at the ends, as the coefficients were computed.
-        place = (count - 1) - np.abs((count - 1) - np.abs(first + step))
-        np.add.at(matrix, (np.arange(len(index)), place), weight / 6)
-    return matrix
+    # Mirrored at the ends, as the coefficients were computed.
+    places = first[:, None] + np.arange(-1, 3)
+    places = (count - 1) - np.abs((count - 1) - np.abs(places))
+    rows = np.repeat(np.arange(len(index)), 4)
+    values = np.stack(weights, axis=1).astype(np.float32) / np.float32(6)
+    shape = (len(index), count)
+    return sparse.coo_array((values.ravel(), (rows, places.ravel())), shape).tocsr()
 
 
 def compute(
