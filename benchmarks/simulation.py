@@ -27,7 +27,7 @@ Times simulated examinations of size `paper` and their peak memory.
   --threads=N    slices painted at once; default 2
   --output=FILE  also writes the figures as JSON
 """
-# The voxels that the table's last column scales to.
+# The voxels that the seconds are scaled to.
 _REFERENCE = {
     "spgr2d": (256, 256, 24),
     "spgr3d": (256, 256, 32),

@@ -20,7 +20,7 @@ Prepares a cohort; give one of these.
   python -m liver_jax.prepare --gallery=manifest.csv --output=DIR
 
   --cohort=phantom        writes examinations whose truth is known, and their manifest.csv
-    --size=demo|paper|gallery  98 easy ones in a minute; the paper's 876; 20 full of findings
+    --size=demo|paper|gallery  98 easy ones; the paper's 876; 20 full of findings
     --counts=A=N,B=N      other numbers, such as spgr2d/train=30,ct:unenhanced/test/external=4
     --anatomies=DIR       shapes from multi-organ label maps (X.nii.gz and X.tsv with their names)
     --workers=N           processes; default one for each core

@@ -113,7 +113,7 @@ def _draw(exam: Exam) -> figure.Figure:
         axes.imshow(_seen(section), cmap=colours, vmin=low, vmax=high, aspect=aspect)
         for column, mask in masks.items():
             outline = mask[where]
-            if outline.any() and not outline.all() and not is_pdff:
+            if min(outline.shape) > 1 and outline.any() and not outline.all() and not is_pdff:
                 colour = _OUTLINES[column][1]
                 axes.contour(_seen(outline), levels=[0.5], colors=colour, linewidths=0.7)
     return drawn
@@ -124,9 +124,13 @@ def _mask(exam: Exam, column: str) -> np.ndarray | None:
     path = getattr(exam, column)
     if path is None:
         return None
-    labels = manifest.load_mask(exam) if column == "mask" else nifti.read_labels(path)
-    canonical = geometry.to_canonical(Volume(labels.data, labels.affine))
-    return canonical.data > 0
+    if column == "mask":
+        labels = manifest.load_mask(exam)
+    else:
+        labels = nifti.read_labels(path)
+        image = nifti.read_header(exam.images[0])
+        geometry.check_same_grid(image, labels, path, f"the image {exam.images[0].name}")
+    return geometry.to_canonical(Volume(labels.data, labels.affine)).data > 0
 
 
 def _levels(mask: np.ndarray | None, shape: Sequence[int]) -> list[int]:

@@ -184,7 +184,7 @@ def draw(person: Person, generator: np.random.Generator) -> Subject:
 
 
 def _sampled(
-    shape: Liver, shell: Trunk, grain: Grain, step_mm: float, low_z: float
+    shell: Trunk, grain: Grain, step_mm: float, low_z: float
 ) -> tuple[Points, np.ndarray, np.ndarray]:
     """A grid around a liver, with the distances that limit it."""
     x = np.arange(-1.0 * shell.a - 12, shell.a + 12, step_mm)
@@ -196,7 +196,7 @@ def _sampled(
 
 
 def _fitted(shape: Liver, shell: Trunk, grain: Grain, target_ml: float) -> Liver:
-    grid = _sampled(shape, shell, grain, _SOLVE_STEP_MM, -340.0)
+    grid = _sampled(shell, grain, _SOLVE_STEP_MM, -340.0)
 
     def volume_ml(candidate: Liver) -> float:
         # Counts with a soft edge: finer than the grid.
@@ -213,7 +213,7 @@ def _measured(
     """Volume in mL, range of heights, and places well inside, the deepest first."""
     step = _MEASURE_STEP_MM
     low_z = max(shape.box[0][2] - 12.0, -340.0)
-    p, inside, dome = _sampled(shape, shell, grain, step, low_z)
+    p, inside, dome = _sampled(shell, grain, step, low_z)
     distance = shape.distance(p, inside, dome)
     full = distance < 0
     heights = p.height.ravel()[full.any(axis=(1, 2))]

@@ -20,7 +20,7 @@ from liver_jax import files
 from liver_jax.cohort import manifest
 from liver_jax.cohort.exam import Exam
 from liver_jax.errors import InputError
-from liver_jax.phantom import design, examination
+from liver_jax.phantom import design, examination, labelmap
 from liver_jax.phantom.design import Plan
 from liver_jax.physics.tissues import Tissue
 from liver_jax.volume import nifti
@@ -42,7 +42,7 @@ def write(
 
     Args:
         output: Its folder.
-        size: `demo`, `paper` or `tiny` (for tests).
+        size: `demo`, `gallery`, `paper` or `tiny` (for tests).
         seed: Of every random draw, not negative.
         workers: Processes to use; 1 works in this one.
         progress: Whether to show a bar.
@@ -56,7 +56,7 @@ def write(
         InputError: An argument is refused, or the folder holds another cohort.
     """
     output = pathlib.Path(output).absolute()
-    maps = _label_maps(anatomies) if anatomies is not None else ()
+    maps = _label_maps(anatomies, progress) if anatomies is not None else ()
     plans = design.plans(size, seed, counts, maps)
     if output.exists() and not output.is_dir():
         raise InputError(output, "is a file", "Name a folder")
@@ -66,7 +66,11 @@ def write(
         "size": size,
         "seed": seed,
         "counts": counts,
-        "anatomies": {labels.name: files.sha256(labels) for labels in maps},
+        "anatomies": {
+            part.name: files.sha256(part)
+            for labels in maps
+            for part in (labels, labelmap.table_of(labels))
+        },
     }
     with files.locked(output / ".lock"):
         _claim(output, path, record)
@@ -90,22 +94,20 @@ def write(
     return path
 
 
-def _label_maps(folder: pathlib.Path) -> tuple[pathlib.Path, ...]:
+def _label_maps(folder: pathlib.Path, progress: bool) -> tuple[pathlib.Path, ...]:
     """The label maps of a folder: NIfTI files with a table of names beside them."""
     if not folder.is_dir():
         raise InputError(folder, "is not a folder", "Name one with label maps: X.nii.gz and X.tsv")
-    stems = {
-        path: path.name.removesuffix(".gz").removesuffix(".nii")
-        for path in sorted(folder.iterdir())
-        if nifti.is_nifti_name(path)
-    }
-    found = tuple(path for path, stem in stems.items() if path.with_name(f"{stem}.tsv").exists())
+    maps = [path for path in sorted(folder.iterdir()) if nifti.is_nifti_name(path)]
+    found = tuple(path for path in maps if labelmap.table_of(path).exists())
     if not found:
         raise InputError(
             folder,
             "holds no label map with a table of names",
             "Put X.nii.gz and X.tsv (value, name) there",
         )
+    for path in tqdm.tqdm(found, desc="label maps", unit="map", disable=not progress):
+        labelmap.check(path)
     return found
 
 
@@ -139,7 +141,7 @@ def _claim(output: pathlib.Path, path: pathlib.Path, wanted: dict[str, Any]) -> 
         if found != wanted:
             raise InputError(
                 output,
-                f"holds another phantom cohort ({found}, not {wanted})",
+                f"holds another phantom cohort: {_difference(found, wanted)}",
                 "Choose another folder, or remove this one",
             )
     elif path.exists():
@@ -148,6 +150,19 @@ def _claim(output: pathlib.Path, path: pathlib.Path, wanted: dict[str, Any]) -> 
         )
     else:
         files.write_json(record, wanted)
+
+
+def _difference(found: Any, wanted: dict[str, Any]) -> str:
+    """Which of what a cohort is made from is not as wanted."""
+    if not isinstance(found, dict):
+        return "its phantom.json cannot be read"
+    names = [name for name in wanted if found.get(name) != wanted[name]]
+    return "; ".join(
+        f"other {name}"
+        if isinstance(wanted[name], dict)
+        else f"{name} {found.get(name)!r}, not {wanted[name]!r}"
+        for name in names
+    )
 
 
 def _label_names() -> str:

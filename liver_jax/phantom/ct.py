@@ -77,8 +77,10 @@ _CIRRHOTIC_ENHANCEMENT = {"": 1.0, "A": 0.95, "B": 0.88, "C": 0.8}
 _BOLUS_CORRELATION = 0.85
 # Above this an organ takes up contrast agent.
 _ENHANCES_HU = 15.0
-# Muscle loses density to fat, in HU for each year above 40 and each kg/m2 above 23: customary.
-_MUSCLE_HU_PER_YEAR, _MUSCLE_HU_PER_BMI = -0.35, -0.5
+# Muscle loses density to fat with age and body mass: HU for each year and each kg/m2 beyond the
+# cohorts' means, to which the tabulated value belongs; customary.
+_MUSCLE_HU_PER_YEAR, _MEAN_AGE = -0.25, 54
+_MUSCLE_HU_PER_BMI, _MEAN_BMI = -0.5, 28.5
 _FAT_WAVELENGTH_MM, _SHADING_WAVELENGTH_MM = (60.0, 150.0), (150.0, 400.0)
 # What blurs the image and not its noise: focal spot, detector, the heart and the vessels' beat.
 _SYSTEM_FWHM_MM = 1.1
@@ -171,8 +173,8 @@ def attenuation_hu(
     hu[list(_FAT)] += beam.fat_hu
     hu[Tissue.LIVER] += tissues.HU_PER_PDFF_POINT * person.liver_pdff_percent
     hu[Tissue.LIVER] += _HU_PER_IRON * (person.liver_iron_mg_per_g - _NORMAL_IRON_MG_PER_G)
-    hu[Tissue.MUSCLE] += _MUSCLE_HU_PER_YEAR * max(person.age - 40, 0)
-    hu[Tissue.MUSCLE] += _MUSCLE_HU_PER_BMI * max(person.bmi - 23, 0)
+    hu[Tissue.MUSCLE] += _MUSCLE_HU_PER_YEAR * (person.age - _MEAN_AGE)
+    hu[Tissue.MUSCLE] += _MUSCLE_HU_PER_BMI * (person.bmi - _MEAN_BMI)
     if contrast_phase == "portal_venous":
         # The liver's veins are filled from the liver: they are never darker.
         hu[Tissue.LIVER_VESSEL] = max(hu[Tissue.LIVER_VESSEL], hu[Tissue.LIVER] + 20)

@@ -42,7 +42,7 @@ class Size:
         motion: Share of MR examinations with mild, moderate and severe motion.
         cut_share: Share of examinations whose field of view cuts the liver.
         arms_share: Share of CT examinations with the arms at the sides.
-        highest_pdff_percent: Of any liver.
+        highest_pdff_percent: Of any liver; higher draws are drawn again.
         groups: Who is imaged.
     """
 

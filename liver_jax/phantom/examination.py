@@ -112,7 +112,7 @@ def _extra(plan: Plan, body: Body, cut: bool) -> dict[str, str]:
 def _grid(plan: Plan, size: Size, body: Body, generator: np.random.Generator) -> sampling.Grid:
     """The voxels, which vary from one examination to the next as technicians do."""
     below, above = float(generator.uniform(15, 40)), float(generator.uniform(15, 35))
-    cut, depth = generator.uniform() < size.cut_share, float(generator.uniform(8, 25))
+    cut, depth = generator.uniform() < size.cut_share, float(generator.uniform(15, 45))
     top = generator.uniform() < 0.5
     if cut:
         below, above = (below, -depth) if top else (-depth, above)
@@ -125,7 +125,9 @@ def _grid(plan: Plan, size: Size, body: Body, generator: np.random.Generator) ->
         square=plan.technique == "ct",
     )
     tilt = generator.uniform(-_TILT_DEG, _TILT_DEG, 3) * (1.0, 0.3, 1.0)
-    if plan.institution is Institution.REGISTRY and plan.technique != "ct":
+    # A label map ends where its scan did: it has no room for a tilt.
+    upright = plan.technique == "ct" or plan.anatomy is not None
+    if plan.institution is Institution.REGISTRY and not upright:
         return grid.rotated(Rotation.from_euler("xyz", tilt, degrees=True).as_matrix())
     return grid
 
@@ -167,7 +169,7 @@ def _mr(
     generator: np.random.Generator,
     threads: int,
 ) -> tuple[dict[str, np.ndarray], Any, dict[str, Any]]:
-    field = _field_strength(plan, generator)
+    field = field_strength_t(plan, generator)
     grade = int(np.searchsorted(np.cumsum(size.motion[::-1]), generator.uniform()))
     protocol = mri.draw_protocol(
         plan.technique, field, plan.institution, generator, motion=max(3 - grade, 0)
@@ -215,7 +217,7 @@ def _echoes(whole: str, part: str, data: np.ndarray, single_files: bool) -> dict
     return {whole: data}
 
 
-def _field_strength(plan: Plan, generator: np.random.Generator) -> float:
+def field_strength_t(plan: Plan, generator: np.random.Generator) -> float:
     """Tesla, as in the paper: tests of 2D and 3D SPGR at 3 T, external hepatobiliary at 1.5 T."""
     chance = generator.uniform()
     internal = plan.group.cohort == "internal"

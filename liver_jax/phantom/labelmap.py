@@ -72,9 +72,23 @@ def read(path: pathlib.Path, names: pathlib.Path | None = None, threads: int = 1
         InputError: As `nifti.read_labels` and `structures.read_names`; a label has no name; the
             map has no liver, or one that is cut at a side; or the map is too coarse or oblique.
     """
-    path = pathlib.Path(path)
+    return _label_map(*_checked(pathlib.Path(path), names), threads)
+
+
+def check(path: pathlib.Path, names: pathlib.Path | None = None) -> None:
+    """Refuses a map that `read` would refuse, in a part of its time."""
+    _checked(pathlib.Path(path), names)
+
+
+def table_of(path: pathlib.Path) -> pathlib.Path:
+    """Where the table of a map's names is looked for: the .tsv of the same name beside it."""
+    return path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
+
+
+def _checked(path: pathlib.Path, names: pathlib.Path | None) -> tuple[np.ndarray, np.ndarray]:
+    """The structure of every voxel, uint8 [x, y, z], and the spacing in mm."""
     if names is None:
-        names = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
+        names = table_of(path)
     table = structures.read_names(names)
     volume = geometry.to_canonical(nifti.read_labels(path))
     spacing = volume.spacing_mm
@@ -85,7 +99,17 @@ def read(path: pathlib.Path, names: pathlib.Path | None = None, threads: int = 1
     if upright.min() < math.cos(math.radians(20)):
         fault = "lies oblique to the patient by more than 20 degrees"
         raise InputError(path, fault, "Resample it onto an upright grid by nearest neighbour")
-    return _label_map(path, _structures(path, names, volume.data, table), spacing, threads)
+    labels = _structures(path, names, volume.data, table)
+    liver = labels == Structure.LIVER
+    volume_ml = float(liver.sum() * spacing.prod()) / 1000
+    if volume_ml < _SMALLEST_LIVER_ML:
+        fault = f"holds only {volume_ml:.1f} mL of liver"
+        raise InputError(path, fault, "Use a map that holds the liver")
+    faces = [liver[0], liver[-1], liver[:, 0], liver[:, -1]]
+    if max(face.sum() for face in faces) * spacing[2] * spacing[:2].min() > 100:
+        fault = "is cut at a side of the liver: the body is wider than the map"
+        raise InputError(path, fault, "Use a map of the body's whole width")
+    return labels, spacing
 
 
 def _structures(
@@ -110,19 +134,10 @@ def _structures(
     return found[labels]
 
 
-def _label_map(
-    path: pathlib.Path, labels: np.ndarray, spacing: np.ndarray, threads: int
-) -> LabelMap:
+def _label_map(labels: np.ndarray, spacing: np.ndarray, threads: int) -> LabelMap:
     """Crops around the liver, makes voxels isotropic, refines, and finds the liver's vessels."""
     liver = labels == Structure.LIVER
     volume_ml = float(liver.sum() * spacing.prod()) / 1000
-    if volume_ml < _SMALLEST_LIVER_ML:
-        fault = f"holds only {volume_ml:.1f} mL of liver"
-        raise InputError(path, fault, "Use a map that holds the liver")
-    faces = [liver[0], liver[-1], liver[:, 0], liver[:, -1]]
-    if max(face.sum() for face in faces) * spacing[2] * spacing[:2].min() > 100:
-        fault = "is cut at a side of the liver: the body is wider than the map"
-        raise InputError(path, fault, "Use a map of the body's whole width")
     heights = np.flatnonzero(liver.any(axis=(0, 1)))
     cut = (bool(heights[0] == 0), bool(heights[-1] == labels.shape[2] - 1))
     low = max(heights[0] - math.ceil(_BELOW_MM / spacing[2]), 0)
@@ -262,7 +277,7 @@ def deform(label_map: LabelMap, person: Person, generator: np.random.Generator) 
     Returns:
         The body; a cut liver ends where the body's extent does.
     """
-    person = dataclasses.replace(person, findings=person.findings - _OF_SHAPE)
+    person = _shown(label_map, person)
     scale = float(np.exp(np.clip(generator.normal(0, 0.05), -0.1, 0.1)))
     if not any(label_map.cut):
         wanted = (person.target_liver_volume_ml / label_map.liver_volume_ml) ** (1 / 3)
@@ -273,8 +288,15 @@ def deform(label_map: LabelMap, person: Person, generator: np.random.Generator) 
 
 def undeformed(label_map: LabelMap, person: Person, generator: np.random.Generator) -> DeformedMap:
     """The map's own shape, with a person's fat, vessels and findings."""
-    person = dataclasses.replace(person, findings=person.findings - _OF_SHAPE)
-    return _body(label_map, person, STRAIGHT, generator)
+    return _body(label_map, _shown(label_map, person), STRAIGHT, generator)
+
+
+def _shown(label_map: LabelMap, person: Person) -> Person:
+    """The person without the findings that this map cannot show."""
+    findings = person.findings - _OF_SHAPE
+    if not (label_map.refined.codes == refine.DEPENDENT_LUNG).any():
+        findings -= {Finding.EFFUSION}
+    return dataclasses.replace(person, findings=findings)
 
 
 def _draw_warp(scale: float, generator: np.random.Generator) -> Warp:
@@ -311,12 +333,11 @@ def _body(
     liver.paint_vessels(label_map, generator)
     liver.paint_findings(person.findings, generator)
 
-    # From the middle outwards, in the body: how far can the map be known?
+    # How far can the map be known, wherever there is liver?
     bottom, top = axes.first_mm[0], axes.first_mm[0] + axes.step_mm * (axes.shape[0] - 1)
     heights = np.linspace(bottom - 100, top + 100, 2001)
-    x0, y0 = liver.middle_mm
-    known = warp(np.float64(x0), np.float64(y0), heights, 2)
-    inside = heights[(known >= bottom) & (known <= top)]
+    known = [warp(np.float64(x), np.float64(y), heights, 2) for x, y in liver.outline_mm]
+    inside = heights[np.all([(z >= bottom) & (z <= top) for z in known], axis=0)]
     floor, ceiling = float(inside[0]), float(inside[-1])
 
     def sampled(step: float, box: Box) -> tuple[list[np.ndarray], np.ndarray]:
@@ -392,9 +413,9 @@ class _Liver:
         return cls(labels[box], z, x, y, points)
 
     @property
-    def middle_mm(self) -> tuple[float, float]:
-        """Its middle, x and y."""
-        return float(self.x.mean()), float(self.y.mean())
+    def outline_mm(self) -> list[tuple[float, float]]:
+        """The corners, x and y, of its box."""
+        return [(x, y) for x in self.x[[0, -1]].tolist() for y in self.y[[0, -1]].tolist()]
 
     def block(self, box: Box) -> tuple[tuple[slice, ...], tuple[np.ndarray, ...]]:
         """The part of the array inside a box, and x, y and z there as an open grid."""

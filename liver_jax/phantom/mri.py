@@ -121,7 +121,7 @@ def acquire(
                 scene.motion,
                 still,
                 still if below is None else below,
-                scene.forward_share,
+                scene.moving_share,
                 1 - composition.fraction(_WALL),
                 grid.spacing_mm,
             )

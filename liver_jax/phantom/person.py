@@ -44,8 +44,9 @@ class VolumeRange:
         return float(np.clip(median * math.exp(spread * score), self.lowest_ml, self.highest_ml))
 
 
-# Liver iron concentration (mg/g) from R2* (1/s): at 1.5 T -0.16 + 0.02603 R2*, at 3 T -0.03 +
-# 0.01349 R2*. A healthy liver's 0.59 mg/g is an R2* of 29 and 46 1/s.
+# Liver iron concentration (mg/g) from R2* (1/s): at 1.5 T -0.16 + 0.02603 R2* (Hernando et al.,
+# Radiology 2023;306:e213256), at 3 T -0.03 + 0.01349 R2* (customary). A healthy liver's 0.59 mg/g
+# is an R2* of 29 and 46 1/s.
 _LIC_FROM_R2STAR = {1.5: (-0.16, 0.02603), 3.0: (-0.03, 0.01349)}
 
 
@@ -58,7 +59,7 @@ class Person:
         age: Years.
         bmi: kg/m2.
         findings: What is wrong.
-        target_liver_volume_ml: What a procedural liver is scaled to.
+        target_liver_volume_ml: What a procedural liver is scaled to; a label map's, towards.
         liver_pdff_percent: Mean fat fraction of the parenchyma.
         liver_pdff_sd_percent: Its SD between places of one liver.
         liver_iron_mg_per_g: Of dry liver.
@@ -83,6 +84,8 @@ class Person:
         return (self.liver_iron_mg_per_g - intercept) / slope
 
 
+# What a fit of multiecho images returns for a liver without fat.
+_LOWEST_PDFF_PERCENT, _TRIES = 1.5, 16
 # From here on a liver is fatty; customary.
 _STEATOSIS_PERCENT = 5.0
 
@@ -120,9 +123,12 @@ def draw(
 
     tilt = float(normal())
     bmi = float(np.clip(28.5 + 4.5 * tilt, 18.5, 42))
-    lean = generator.lognormal(math.log(3), 0.35)
-    fatty = 55 * generator.beta(2, 6)
-    pdff = float(np.clip(fatty if Finding.STEATOSIS in found else lean, 1.5, highest_pdff_percent))
+    # Some draws of each, of which the first within the range counts: no values heap up at its ends.
+    lean = generator.lognormal(math.log(3), 0.35, _TRIES)
+    fatty = 55 * generator.beta(2, 6, _TRIES)
+    tries = fatty if Finding.STEATOSIS in found else lean
+    within = tries[(tries >= _LOWEST_PDFF_PERCENT) & (tries <= highest_pdff_percent)]
+    pdff = float(within[0] if len(within) else np.median(lean))
     found.discard(Finding.STEATOSIS)
     if pdff >= _STEATOSIS_PERCENT:
         found.add(Finding.STEATOSIS)

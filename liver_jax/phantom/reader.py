@@ -24,7 +24,7 @@ _NEVER = (
     Tissue.BOWEL_GAS,
     Tissue.SPLEEN,
 )
-_FAT = (Tissue.VISCERAL_FAT, Tissue.FLUID)
+_DARK = (Tissue.VISCERAL_FAT, Tissue.FLUID)
 _FARTHEST_MM = 9.0  # nothing further off is ever drawn, apart from what is left out
 _LATTICE_MM = 11.0
 _SMALLEST_HOLE_MM2 = 40.0
@@ -104,7 +104,7 @@ def draw_mask(
     distance = np.stack([_distance_mm(plane, pixel, habits.smoothing) for plane in liver])
     # What can be drawn: it need not be the border's error that takes it in.
     reach = habits.bias + _border_mm(liver.shape, spacing_mm, habits, generator)
-    reach[np.isin(labels, _FAT) & (reach > 0)] *= 0.6  # dark beside bright: drawn well
+    reach[np.isin(labels, _DARK) & (reach > 0)] *= 0.6  # dark beside bright: drawn well
     large = np.isin(labels, (Tissue.VEIN, Tissue.PORTAL_VEIN))
     np.maximum(reach, habits.vessels, out=reach, where=large & _stretch(len(liver), generator))
     np.maximum(reach, habits.gallbladder, out=reach, where=labels == Tissue.BILE)

@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -105,9 +106,9 @@ def around(
     rows = matrix if square else min(matrix, needed)
     low = max(body.liver_range_mm[0] - margins_mm[0], floor)
     high = min(body.liver_range_mm[1] + margins_mm[1], ceiling)
-    whole = (high - low) / slice_mm
-    # What lies above the known anatomy is not imaged.
-    slices = max(int(whole if high == ceiling else np.ceil(whole)), 1)
+    # What is to be cut off, or lies above the known anatomy, is not imaged.
+    whole = int if margins_mm[1] < 0 else math.ceil
+    slices = max(min(whole((high - low) / slice_mm), int((ceiling - low) / slice_mm)), 1)
     return Grid(
         (matrix, rows, slices),
         (pixel, pixel, slice_mm),

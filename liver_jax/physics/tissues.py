@@ -1,7 +1,8 @@
 """Tissues of the abdomen and what each scanner sees of them: relaxation, fat fraction, attenuation.
 
 T1 at 3 T of the parenchymal organs: de Bazelaire et al., Radiology 2004;230:652. R2* of liver at
-1.5 T: 28.7 +/- 2.7 1/s. Attenuation at 120 kVp; unenhanced liver 58.8 +/- 10.8 HU (n = 3357).
+1.5 T: 28.7 +/- 2.7 1/s (Obrzut et al., Sci Rep 2020;10:17887). Attenuation at 120 kVp; unenhanced
+liver 58.8 +/- 10.8 HU in 3357 adults (Boyce et al., AJR 2010;194:623).
 Values without a published source here are customary ones, chosen to be plausible.
 """
 
@@ -148,30 +149,30 @@ HU_PER_PDFF_POINT = -1.85
 CT = {
     Tissue.AIR: Attenuation((-1000, 0), (-1000, 0)),
     Tissue.SKIN: Attenuation((30, 8), (40, 8)),
-    Tissue.SUBCUTANEOUS_FAT: Attenuation((-104, 6), (-102, 6)),
-    Tissue.VISCERAL_FAT: Attenuation((-100, 7), (-97, 7)),
+    Tissue.SUBCUTANEOUS_FAT: Attenuation((-104, 8), (-102, 8)),
+    Tissue.VISCERAL_FAT: Attenuation((-100, 8), (-97, 8)),
     Tissue.MUSCLE: Attenuation((55, 6), (64, 7)),
-    Tissue.CORTICAL_BONE: Attenuation((900, 120), (900, 120)),
-    Tissue.MARROW: Attenuation((160, 40), (175, 40)),
+    Tissue.CORTICAL_BONE: Attenuation((900, 250), (900, 250)),
+    Tissue.MARROW: Attenuation((160, 45), (175, 45)),
     Tissue.DISC: Attenuation((80, 10), (85, 10)),
     Tissue.CSF: Attenuation((15, 6), (15, 6)),
     Tissue.CORD: Attenuation((35, 4), (40, 4)),
-    Tissue.LUNG: Attenuation((-820, 40), (-810, 40)),
+    Tissue.LUNG: Attenuation((-820, 50), (-810, 50)),
     Tissue.ARTERY: Attenuation((40, 5), (145, 20)),
-    Tissue.VEIN: Attenuation((40, 5), (130, 20)),
+    Tissue.VEIN: Attenuation((40, 5), (130, 25)),
     Tissue.LIVER: Attenuation((69.7, 5), (121, 12)),
-    Tissue.LIVER_VESSEL: Attenuation((40, 5), (165, 15)),
+    Tissue.LIVER_VESSEL: Attenuation((40, 5), (165, 22)),
     Tissue.LESION: Attenuation((40, 6), (65, 12)),
     Tissue.CYST: Attenuation((8, 6), (8, 6)),
     Tissue.BILE: Attenuation((8, 6), (8, 6)),
     Tissue.SPLEEN: Attenuation((50, 5), (122, 15)),
-    Tissue.KIDNEY_CORTEX: Attenuation((32, 4), (185, 20)),
-    Tissue.KIDNEY_MEDULLA: Attenuation((32, 4), (165, 20)),
-    Tissue.PANCREAS: Attenuation((40, 8), (98, 12)),
+    Tissue.KIDNEY_CORTEX: Attenuation((32, 4), (185, 25)),
+    Tissue.KIDNEY_MEDULLA: Attenuation((32, 4), (165, 25)),
+    Tissue.PANCREAS: Attenuation((40, 8), (98, 15)),
     Tissue.BOWEL_WALL: Attenuation((40, 6), (80, 12)),
     Tissue.BOWEL_FLUID: Attenuation((15, 10), (20, 12)),
     Tissue.BOWEL_GAS: Attenuation((-950, 10), (-950, 10)),
-    Tissue.PORTAL_VEIN: Attenuation((40, 5), (165, 15)),
+    Tissue.PORTAL_VEIN: Attenuation((40, 5), (165, 22)),
     Tissue.FLUID: Attenuation((10, 6), (12, 6)),
     Tissue.INFILTRATE: Attenuation((50, 6), (90, 12)),
     Tissue.STOOL: Attenuation((20, 15), (25, 15)),

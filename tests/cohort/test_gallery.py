@@ -86,3 +86,23 @@ def test_an_examination_without_masks_is_shown_too(path, tmp_path):
 def test_a_folder_that_exists_is_refused(path, tmp_path):
     with pytest.raises(InputError, match="exists already"):
         gallery.write(path, tmp_path)
+
+
+def test_one_slice_is_shown_too(path, tmp_path):
+    for name in ("ct", "mask"):
+        volume = nifti.read_image(tmp_path / f"{name}.nii.gz")
+        data = volume.data[..., 6:7].astype(np.uint8 if name == "mask" else np.float32)
+        nifti.write(tmp_path / f"{name}.nii.gz", data, Volume(data, volume.affine))
+    manifest.write(path, manifest.read(path)[:1])
+    assert gallery.write(path, tmp_path / "pictures").exists()
+
+
+def test_a_second_mask_on_another_grid_is_refused(path, tmp_path):
+    small = Volume(np.ones((4, 4, 4), np.uint8), np.eye(4))
+    nifti.write(tmp_path / "second.nii.gz", small.data, small)
+    exams = manifest.read(path)
+    exams[0] = dataclasses.replace(exams[0], reader2_mask=tmp_path / "second.nii.gz")
+    manifest.write(path, exams)
+    with pytest.raises(InputError, match="while the image"):
+        gallery.write(path, tmp_path / "pictures")
+    assert not (tmp_path / "pictures").exists()

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from liver_jax.phantom import ct, ct_noise, sampling
+from liver_jax.phantom import ct, ct_noise, person, sampling
 from liver_jax.phantom.institution import Institution
 from liver_jax.phantom.person import Person
 from liver_jax.physics import tissues
@@ -83,9 +83,10 @@ def test_texture_and_noise_keep_the_means():
 
 
 @pytest.mark.parametrize("phase", ["unenhanced", "portal_venous"])
-def test_attenuation_averages_to_the_table_over_people(phase):
+def test_attenuation_averages_to_the_table_over_draws(phase):
+    average = dataclasses.replace(PERSON, age=54, bmi=28.5)
     drawn = [
-        ct.attenuation_hu(PERSON, phase, 120, np.random.default_rng(seed)) for seed in range(300)
+        ct.attenuation_hu(average, phase, 120, np.random.default_rng(seed)) for seed in range(300)
     ]
     for tissue in (Tissue.SPLEEN, Tissue.ARTERY, Tissue.SUBCUTANEOUS_FAT, Tissue.MUSCLE):
         mean, sd = getattr(tissues.CT[tissue], phase)
@@ -261,3 +262,15 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_threads():
     np.testing.assert_array_equal(one, same)
     np.testing.assert_array_equal(one, two)
     assert (one != other).mean() > 0.3
+
+
+def test_muscle_of_a_cohort_has_the_published_density():
+    volume = person.VolumeRange(1677, 540, 577, 5186)
+    for phase, mean, sd in (("unenhanced", 55, 6), ("portal_venous", 64, 7)):
+        drawn = []
+        for seed in range(400):
+            generator = np.random.default_rng([8, seed])
+            someone = person.draw(generator, {}, volume)
+            drawn.append(ct.attenuation_hu(someone, phase, 120, generator)[Tissue.MUSCLE])
+        assert np.mean(drawn) == pytest.approx(mean, abs=1.5)
+        assert sd * 0.8 < np.std(drawn) < sd * 1.6

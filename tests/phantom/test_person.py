@@ -43,7 +43,8 @@ def test_fat_fractions_follow_their_distributions():
     for someone in fatty + lean:
         assert (Finding.STEATOSIS in someone.findings) == (someone.liver_pdff_percent >= 5)
     capped = people(100, {Finding.STEATOSIS: 1.0}, highest_pdff_percent=20)
-    assert max(p.liver_pdff_percent for p in capped) == 20
+    values = [p.liver_pdff_percent for p in capped]
+    assert max(values) < 20 and len(set(values)) == len(values)
 
 
 def test_findings_come_as_often_as_asked_and_portal_hypertension_with_cirrhosis():

@@ -97,7 +97,7 @@ class Findings:
             if block is not None:
                 part = p.tissue[block]
                 within = shapes.squared_radius(cyst, *p.at(block)) < 1
-                part[within & (part != Tissue.LIVER_VESSEL) & _LIVER[part]] = Tissue.CYST
+                part[within & _LIVER[part]] = Tissue.CYST
 
 
 _LIVER = np.zeros(len(Tissue), bool)

@@ -12,7 +12,7 @@ from liver_jax.physics.tissues import Tissue
 
 # Air (+0.36 ppm) less tissue (-9.04 ppm, water at body temperature): Schenck, Med Phys 1996;23:815.
 AIR_SUSCEPTIBILITY_PPM = 9.4
-# Air in a lung held in expiration, where the diaphragm is high; customary.
+# Air in a lung held in shallow inspiration; customary.
 LUNG_AIR_SHARE = 0.75
 # What an active shim leaves, SD per tesla; some +/-100 Hz over an abdomen at 3 T, customary.
 _REMAINDER_HZ_PER_T = 9.0
@@ -72,9 +72,10 @@ def _spline_weights(index: np.ndarray, count: int) -> sparse.csr_array:
     first = np.floor(index).astype(int)
     t = index - first
     weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
-    # Mirrored at the ends, as the coefficients were computed.
+    # Mirrored about the ends' edges, as the filter had it when the coefficients were computed.
     places = first[:, None] + np.arange(-1, 3)
-    places = (count - 1) - np.abs((count - 1) - np.abs(places))
+    places = np.where(places < 0, -1 - places, places)
+    places = np.where(places >= count, 2 * count - 1 - places, places).clip(0, count - 1)
     rows = np.repeat(np.arange(len(index)), 4)
     values = np.stack(weights, axis=1).astype(np.float32) / np.float32(6)
     shape = (len(index), count)

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 from scipy import fft
 
-# What each grade moves, in mm: the front of the body forwards, its organs along z; and how much of
-# the breath-hold succeeds before breathing begins.
+# What each grade moves, in mm, when a breath held in is let out: the front of the body backwards,
+# its organs to the head; and how much of the breath-hold succeeds before that.
 _GRADES = {
     1: (1.5, 3.0, (0.40, 0.55)),
     2: (4.0, 7.0, (0.10, 0.40)),
@@ -20,13 +20,13 @@ class Motion:
     """Breathing while the lines of k-space are acquired one after another.
 
     Attributes:
-        forward_mm: How far the front of the body moves at a full excursion.
-        upward_mm: How far the organs move along z.
+        backward_mm: How far the front of the body sinks at a full excursion.
+        upward_mm: How far the organs move to the head; by one section at the most.
         excursion: [line], 0 (where the body is held) to 1, in the order of acquisition, which is
             from the most negative spatial frequency to the most positive.
     """
 
-    forward_mm: float
+    backward_mm: float
     upward_mm: float
     excursion: np.ndarray
 
@@ -44,21 +44,21 @@ def draw(
     """
     if not grade:
         return None
-    forward, upward, held = _GRADES[grade]
+    backward, upward, held = _GRADES[grade]
     factor = float(generator.uniform(0.8, 1.2))
     start = float(generator.uniform(*held))
     period_lines = max(float(generator.uniform(3, 5)) / line_time_s, 4.0)
     steps = 1.0 + 0.15 * generator.standard_normal(lines)
     time = np.arange(lines)
     cycles = np.cumsum(np.where(time >= start * lines, steps, 0.0)) / period_lines
-    return Motion(forward * factor, upward * factor, 0.5 - 0.5 * np.cos(2 * np.pi * cycles))
+    return Motion(backward * factor, upward * factor, 0.5 - 0.5 * np.cos(2 * np.pi * cycles))
 
 
 def corrupt(
     motion: Motion,
     image: np.ndarray,
     below: np.ndarray,
-    forward_share: np.ndarray,
+    moving_share: np.ndarray,
     upward_share: np.ndarray,
     spacing_mm: tuple[float, float, float],
 ) -> np.ndarray:
@@ -71,7 +71,7 @@ def corrupt(
         motion: The breathing; one line for each row of the image along y.
         image: Complex [x, y, channel] of the body held still.
         below: The slice below it, which moves into this one; of the same shape.
-        forward_share: [y], what part of the full forward movement a row takes.
+        moving_share: [y], what part of the full backward movement a row takes.
         upward_share: [x, y], what part of the movement along z: 1 in organs, 0 in the wall.
         spacing_mm: Of the voxels.
 
@@ -93,7 +93,7 @@ def corrupt(
         if part:
             mixed = min(part * motion.upward_mm / spacing_mm[2], 1.0)
             seen = image + (np.float32(mixed) * upward_share)[..., None] * change
-            source = rows - forward_share * (part * motion.forward_mm / spacing_mm[1])
+            source = rows + moving_share * (part * motion.backward_mm / spacing_mm[1])
             first = np.clip(np.floor(source).astype(int), 0, lines - 2)
             ahead = np.clip(source - first, 0.0, 1.0).astype(np.float32)[:, None]
             seen = seen[:, first] * (1 - ahead) + seen[:, first + 1] * ahead

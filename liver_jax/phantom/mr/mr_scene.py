@@ -66,7 +66,7 @@ class Scene:
         back, front = body.extent_mm[0][1], body.extent_mm[1][1]
         # The back lies on the table: what is in front of the spine moves.
         depth = (grid.axis_mm(1) - back) / (front - back)
-        self.forward_share = np.clip((depth - _SPINE_DEPTH) / (1 - _SPINE_DEPTH), 0, 1)
+        self.moving_share = np.clip((depth - _SPINE_DEPTH) / (1 - _SPINE_DEPTH), 0, 1)
         te_s = np.asarray(protocol.te_ms, np.float32) / 1000
         self._te_s = te_s
         # Gradients of alternate sign shift the echoes' centres, so their phase is a ramp along x.

@@ -118,7 +118,7 @@ def tissue_values(
     density = np.array([tissues.MR[t].proton_density for t in Tissue])
     pdff = np.array([tissues.MR[t].pdff_percent for t in Tissue], np.float64)
     fat_t1_ms = tissues.FAT_T1_MS[field]
-    enhancement = np.ones(len(Tissue))
+    enhancement = 1.0
     if generator is not None:
         normal = np.clip(generator.standard_normal(len(Tissue)), -2, 2)
         t1_ms *= 1 + normal * [_T1_VARIATION.get(t, 0.0) for t in Tissue]
@@ -136,7 +136,7 @@ def tissue_values(
         pdff[Tissue.VISCERAL_FAT] = generator.uniform(90, 93)
     if enhanced:
         for tissue, value in tissues.HEPATOBILIARY_T1_MS.items():
-            t1_ms[tissue] = value[field] * enhancement[tissue]
+            t1_ms[tissue] = value[field] * enhancement
         if generator is not None and person.uptake_mm > _EXCRETING_MM:
             # Bile holds what the liver has excreted by then: next to nothing, or a lot.
             t1_ms[Tissue.BILE] = math.exp(generator.uniform(math.log(300), math.log(2500)))

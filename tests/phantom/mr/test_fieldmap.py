@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from liver_jax.phantom.mr import fieldmap
 from liver_jax.phantom.mr.lattice import Lattice
+from liver_jax.phantom.mr.waves import Waves
 from liver_jax.physics.tissues import Tissue
 
 
@@ -114,3 +116,17 @@ def test_the_field_does_not_jump_where_the_body_ends():
     )
     # Across the side of a cylinder it is 400 Hz (9.4 ppm / 3), on whose far side no proton is.
     assert abs(_hz(field_map, 86, 0, 0) - _hz(field_map, 74, 0, 0)) < 40
+
+
+def test_a_layer_of_an_upright_grid_has_the_values_of_its_points():
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=(20, 18, 16)).astype(np.float32)
+    spline = ndimage.spline_filter(values, order=3, output=np.float32, mode="nearest")
+    waves = Waves.draw((200, 400), generator)
+    field = fieldmap.FieldMap(spline, (0.0, 0.0, 0.0), 4.0, waves, 2.0)
+    # To the very ends of the lattice.
+    x, y = np.linspace(0, 76, 50)[:, None], np.linspace(0, 68, 40)[None, :]
+    for height in (0.0, 33.0, 60.0):
+        z = np.full((1, 1), height)
+        slow = field.at(*np.broadcast_arrays(x, y, z))
+        np.testing.assert_allclose(field.at(x, y, z), slow, atol=1e-5)

@@ -43,9 +43,9 @@ def test_without_excursion_nothing_changes():
     np.testing.assert_allclose(found, _bar(), atol=1e-6)
 
 
-def test_a_constant_excursion_is_a_shift_forwards():
+def test_letting_the_breath_out_sinks_the_front():
     found = _corrupt(motion.Motion(6.0, 0.0, np.ones(LINES)), _bar())
-    np.testing.assert_allclose(found, np.roll(_bar(), 3, axis=1), atol=1e-6)
+    np.testing.assert_allclose(found, np.roll(_bar(), -3, axis=1), atol=1e-6)
 
 
 def test_organs_come_from_the_slice_below_and_the_wall_does_not():
