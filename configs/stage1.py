@@ -15,7 +15,7 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     config = base.get_config(size)
     demo = size == "demo"
     config.data.train_subjects = "spgr2d=40" if demo else "spgr2d=300"
-    config.train.steps = 1200 if demo else 20_000
-    config.train.validate_every_steps = 600 if demo else 1_000
+    config.train.steps = 1100 if demo else 20_000
+    config.train.validate_every_steps = 550 if demo else 1_000
     config.train.checkpoint_every_steps = 200 if demo else 500
     return config

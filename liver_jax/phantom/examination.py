@@ -11,8 +11,9 @@ from scipy.spatial.transform import Rotation
 from liver_jax import files
 from liver_jax.phantom import anatomy, ct, labelmap, mri, person, reader, sampling
 from liver_jax.phantom.body import Body
-from liver_jax.phantom.design import SIZES, Plan, Size
+from liver_jax.phantom.design import Plan
 from liver_jax.phantom.institution import Institution
+from liver_jax.phantom.sizes import SIZES, Size
 from liver_jax.volume import nifti
 from liver_jax.volume.geometry import Volume
 

@@ -11,9 +11,9 @@ import numpy as np
 from liver_jax.phantom import sampling
 from liver_jax.phantom.body import Body
 from liver_jax.phantom.mr import kspace, motion, pdffmap
-from liver_jax.phantom.mr.mr_protocol import Protocol, draw_protocol
-from liver_jax.phantom.mr.mr_scene import Scene
-from liver_jax.phantom.mr.mr_signal import saturation_passes
+from liver_jax.phantom.mr.protocol import Protocol, draw_protocol
+from liver_jax.phantom.mr.scene import Scene
+from liver_jax.phantom.mr.weighting import saturation_passes
 from liver_jax.phantom.truth import Truth
 from liver_jax.physics import signal, spectra
 from liver_jax.physics.tissues import Tissue

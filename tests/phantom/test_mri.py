@@ -8,8 +8,9 @@ from scipy import stats
 
 from liver_jax.phantom import mri, sampling
 from liver_jax.phantom.institution import Institution
-from liver_jax.phantom.mr import mr_protocol, mr_signal
-from liver_jax.phantom.mr.mr_tissues import draw_liver_fat, tissue_values
+from liver_jax.phantom.mr import protocol as mr_protocol
+from liver_jax.phantom.mr import weighting
+from liver_jax.phantom.mr.properties import draw_liver_fat, tissue_values
 from liver_jax.phantom.person import Finding, Person
 from liver_jax.physics import spectra
 from liver_jax.physics.tissues import Tissue
@@ -366,8 +367,8 @@ def test_foci_change_the_fat_of_a_part_and_leave_the_mean(focal):
 @pytest.mark.parametrize(("tr_ms", "angle_deg"), [(150.0, 10.0), (4.0, 15.0)])
 def test_signals_at_other_flip_angles_are_interpolated_closely(scale, tr_ms, angle_deg):
     protocol = dataclasses.replace(QUIET, tr_ms=tr_ms, flip_angle_deg=angle_deg)
-    table, _ = mr_signal.signal_tables(tissue_values(SOMEONE, 3.0, False, None), protocol)
-    weights = mr_signal.flip_weights(np.float32(scale))
+    table, _ = weighting.signal_tables(tissue_values(SOMEONE, 3.0, False, None), protocol)
+    weights = weighting.flip_weights(np.float32(scale))
     assert sum(weights) == pytest.approx(1)
     for tissue in (Tissue.SPLEEN, Tissue.MUSCLE):
         found = sum(w * t for w, t in zip(weights, table[tissue, :, 0, 0], strict=True))
@@ -400,8 +401,8 @@ def test_bias_changes_intensity_smoothly_and_leaves_pdff_alone(quiet):
 @pytest.mark.parametrize("institution", list(Institution))
 def test_hepatobiliary_liver_is_brightest_and_fat_is_dark(field, institution):
     protocol = mri.draw_protocol("hbp_t1w", field, institution, np.random.default_rng(0))
-    table, _ = mr_signal.signal_tables(tissue_values(SOMEONE, field, True, None), protocol)
-    passes = mr_signal.saturation_passes(np.zeros(()), protocol)
+    table, _ = weighting.signal_tables(tissue_values(SOMEONE, field, True, None), protocol)
+    passes = weighting.saturation_passes(np.zeros(()), protocol)
     bright = (table[:, 1, :, 0] * passes).sum(axis=1)
     assert bright.argmax() == Tissue.LIVER
     for tissue in (Tissue.LIVER_VESSEL, Tissue.SPLEEN, Tissue.MUSCLE):
@@ -415,7 +416,7 @@ def test_liver_enhances_by_the_published_factor_and_less_where_it_fails():
     enhanced = []
     for uptake_mm in (0.2519, 0.057):
         person = dataclasses.replace(SOMEONE, uptake_mm=uptake_mm, liver_pdff_percent=0.0)
-        table, _ = mr_signal.signal_tables(tissue_values(person, 3.0, True, None), protocol)
+        table, _ = weighting.signal_tables(tissue_values(person, 3.0, True, None), protocol)
         enhanced.append(table[Tissue.LIVER, 1, 0, 0])
     assert enhanced[0] == pytest.approx(2.4, abs=0.05)
     # Child-Pugh C, 557 ms: (1 - .99284) / (1 - .99284 x .96593) is 1.375 times that of 809 ms.
@@ -425,7 +426,7 @@ def test_liver_enhances_by_the_published_factor_and_less_where_it_fails():
 def test_fat_suppression_fails_where_the_field_is_off():
     protocol = dataclasses.replace(QUIET, fat_residual=0.1)
     # On resonance; then off by 3.4 ppm at 3 T, where water takes fat's place and fat escapes.
-    passes = mr_signal.saturation_passes(np.array([0.0, 100.0, -434.3]), protocol)
+    passes = weighting.saturation_passes(np.array([0.0, 100.0, -434.3]), protocol)
     np.testing.assert_allclose(passes[0], [1.0, 0.1], atol=0.01)
     assert 0.1 < passes[1, 1] < 0.4
     np.testing.assert_allclose(passes[2], [0.1, 1.0], atol=0.01)

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from liver_jax.phantom import shapes
-from liver_jax.phantom.abdomen import noise
-from liver_jax.phantom.abdomen.noise import Noise
+from liver_jax.phantom import noise, shapes
+from liver_jax.phantom.noise import Noise
 from liver_jax.phantom.shapes import Box, Vessels
 from liver_jax.physics.tissues import Tissue
 

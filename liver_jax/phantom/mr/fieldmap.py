@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 from scipy import fft, ndimage, sparse
 
+from liver_jax.phantom import noise
 from liver_jax.phantom.mr.lattice import Lattice
-from liver_jax.phantom.mr.waves import Waves
+from liver_jax.phantom.noise import Noise
 from liver_jax.physics.spectra import GYROMAGNETIC_RATIO_MHZ_PER_T
 from liver_jax.physics.tissues import Tissue
 
@@ -28,15 +29,13 @@ class FieldMap:
         spline_hz: float32 [x, y, z], cubic spline coefficients on a lattice, in Hz.
         first_mm: The lattice's first point.
         step_mm: Between its points.
-        remainder: What varies smoothly beside them.
-        remainder_hz: The SD of that.
+        remainder: What varies smoothly beside them, in Hz.
     """
 
     spline_hz: np.ndarray
     first_mm: tuple[float, float, float]
     step_mm: float
-    remainder: Waves
-    remainder_hz: float
+    remainder: Noise
 
     def at(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Off-resonance in Hz at points in mm; float32 of the broadcast shape."""
@@ -63,7 +62,7 @@ class FieldMap:
                 mode="nearest",
                 prefilter=False,
             )
-        return dipoles + np.float32(self.remainder_hz) * self.remainder.at(x, y, z)
+        return dipoles + noise.at(self.remainder, x, y, z)
 
 
 def _spline_weights(index: np.ndarray, count: int) -> sparse.csr_array:
@@ -124,8 +123,7 @@ def compute(
         ndimage.spline_filter(field_hz, order=3, output=np.float32, mode="nearest"),
         lattice.first_mm,
         step,
-        Waves.draw((220, 450), generator),
-        _REMAINDER_HZ_PER_T * field_strength_t,
+        noise.draw(generator, (220, 450), _REMAINDER_HZ_PER_T * field_strength_t),
     )
 
 

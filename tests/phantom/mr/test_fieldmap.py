@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from liver_jax.phantom import noise
 from liver_jax.phantom.mr import fieldmap
 from liver_jax.phantom.mr.lattice import Lattice
-from liver_jax.phantom.mr.waves import Waves
 from liver_jax.physics.tissues import Tissue
 
 
@@ -122,8 +122,8 @@ def test_a_layer_of_an_upright_grid_has_the_values_of_its_points():
     generator = np.random.default_rng(0)
     values = generator.normal(size=(20, 18, 16)).astype(np.float32)
     spline = ndimage.spline_filter(values, order=3, output=np.float32, mode="nearest")
-    waves = Waves.draw((200, 400), generator)
-    field = fieldmap.FieldMap(spline, (0.0, 0.0, 0.0), 4.0, waves, 2.0)
+    remainder = noise.draw(generator, (200, 400), 2.0)
+    field = fieldmap.FieldMap(spline, (0.0, 0.0, 0.0), 4.0, remainder)
     # To the very ends of the lattice.
     x, y = np.linspace(0, 76, 50)[:, None], np.linspace(0, 68, 40)[None, :]
     for height in (0.0, 33.0, 60.0):

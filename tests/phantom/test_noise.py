@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from liver_jax.phantom.abdomen import noise
+from liver_jax.phantom import noise
 from liver_jax.phantom.abdomen.points import Points, draw_grain
 
 
@@ -76,3 +76,13 @@ def test_a_view_of_a_block_paints_the_whole():
     assert (points.tissue == 7).sum() == view.tissue.size
     np.testing.assert_array_equal(view.x, points.x[block])
     np.testing.assert_allclose(np.broadcast_to(view.height, view.x.shape)[0, 0], axis[3:9])
+
+
+def test_points_of_fewer_axes_have_the_values_of_the_field():
+    waves = noise.draw(np.random.default_rng(5), (30, 60), 1.0)
+    x, y, z = np.linspace(0, 40, 7), np.linspace(-20, 20, 5), np.array([3.0])
+    whole = noise.field(waves, noise.terms(x[:, None, None], y[None, :, None], z[None, None]))
+    layer = noise.at(waves, x[:, None], y[None, :], z[:, None])
+    np.testing.assert_allclose(layer, whole[..., 0], atol=1e-5)
+    single = noise.at(waves, x[:5], y, np.full(5, 3.0))
+    np.testing.assert_allclose(single, whole[np.arange(5), np.arange(5), 0], atol=1e-5)

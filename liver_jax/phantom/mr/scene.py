@@ -4,8 +4,8 @@ import numpy as np
 
 from liver_jax.phantom import sampling, texture
 from liver_jax.phantom.body import Body
-from liver_jax.phantom.mr import fieldmap, lattice, motion, mr_signal, mr_tissues
-from liver_jax.phantom.mr.mr_protocol import Protocol
+from liver_jax.phantom.mr import fieldmap, lattice, motion, properties, weighting
+from liver_jax.phantom.mr.protocol import Protocol
 from liver_jax.physics.tissues import Tissue
 
 # Lattices for the field map, with what lies above and below the images, and for the liver's fat.
@@ -35,23 +35,23 @@ class Scene:
             protocol.field_strength_t,
             generator,
         )
-        own = mr_tissues.person_generator(person)
+        own = properties.person_generator(person)
         liver = lattice.sample(body, body.liver_range_mm, _LIVER_STEP_MM)
-        self._fat = mr_tissues.draw_liver_fat(person, liver.where(Tissue.LIVER), own)
-        values = mr_tissues.tissue_values(
+        self._fat = properties.draw_liver_fat(person, liver.where(Tissue.LIVER), own)
+        values = properties.tissue_values(
             person, protocol.field_strength_t, protocol.contrast_agent, own if varied else None
         )
         self._top: np.ndarray | None = None  # the field at the upper face of the last slice
         self._pdff = values.pdff_percent
-        self._table, self._slope = mr_signal.signal_tables(values, protocol)
+        self._table, self._slope = weighting.signal_tables(values, protocol)
         share = values.pdff_percent / 100
         density = values.proton_density
         self._densities = np.stack(
             [density * (1 - share), density * share, density * values.r2star_per_s], axis=1
         ).astype(np.float32)
         self._texture = texture.Texture(grid, generator) if varied else None
-        self._signal_grain = texture.table(mr_tissues.signal_texture(person)).T.copy()
-        self._fat_grain = texture.table(mr_tissues.FAT_TEXTURE)
+        self._signal_grain = texture.table(properties.signal_texture(person)).T.copy()
+        self._fat_grain = texture.table(properties.FAT_TEXTURE)
 
         self._coil = sampling.smooth_field(grid, (350, 700), generator)
         self._coil *= np.float32(protocol.bias_peak_to_peak / max(float(np.ptp(self._coil)), 1e-6))
@@ -82,7 +82,7 @@ class Scene:
             float32 [x, y, 2, echo], water and fat with T1 weighting and decay; float32 [x, y, 3],
             the proton densities of water and fat, and their sum times R2*.
         """
-        nodes = mr_signal.flip_weights(1 + self._flip[..., k])
+        nodes = weighting.flip_weights(1 + self._flip[..., k])
         at_nodes = composition.mean(self._table)
         species = sum(node[..., None, None] * at_nodes[:, :, n] for n, node in enumerate(nodes))
         densities = composition.mean(self._densities)
@@ -90,7 +90,7 @@ class Scene:
         x, y, z = self._grid.layer_mm(k)
         varying = [Tissue.LIVER]
         if components is not None:
-            varying += list(mr_tissues.FAT_TEXTURE)
+            varying += list(properties.FAT_TEXTURE)
         for tissue in varying:
             filled = composition.fraction([tissue])
             where = np.nonzero(filled)
@@ -102,7 +102,7 @@ class Scene:
             else:
                 change = self._fat_grain[:, tissue] @ components[:, where[0], where[1]]
                 mean = self._pdff[tissue]
-                change = mr_tissues.limited(change, mean)
+                change = properties.limited(change, mean)
             change = change * filled[where]
             slope = sum(
                 node[where][:, None, None] * self._slope[tissue, n] for n, node in enumerate(nodes)

@@ -93,3 +93,11 @@ def field(noise: Noise, points: Terms | tuple[np.ndarray, ...]) -> np.ndarray:
     left = first[:, None, :] * second[None, :, :]
     left = np.concatenate([left.real, -left.imag], axis=2)
     return left @ np.concatenate([third.real, third.imag], axis=1).T
+
+
+def at(noise: Noise, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """The field at points in mm of three axes or fewer; float32 of their broadcast shape."""
+    shape = np.broadcast_shapes(x.shape, y.shape, z.shape)
+    points = tuple(p.reshape(p.shape + (1,) * (3 - len(shape))) for p in (x, y, z))
+    lattice = terms(*points)
+    return field(noise, points if lattice is None else lattice).reshape(shape)

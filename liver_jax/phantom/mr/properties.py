@@ -9,7 +9,8 @@ import math
 
 import numpy as np
 
-from liver_jax.phantom.mr.waves import Waves
+from liver_jax.phantom import noise
+from liver_jax.phantom.noise import Noise
 from liver_jax.phantom.person import Finding, Person
 from liver_jax.phantom.sampling import Coordinates
 from liver_jax.phantom.texture import Grain
@@ -174,7 +175,7 @@ class LiverFat:
         lowest: The least change, which leaves the parenchyma a little fat.
     """
 
-    waves: Waves
+    waves: Noise
     foci: tuple[_Focus, ...]
     offset: float
     factor: float
@@ -182,7 +183,7 @@ class LiverFat:
 
     def change(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """The change at points in mm; float32 of the broadcast shape."""
-        total = self.waves.at(x, y, z) * np.float32(self.factor) + np.float32(self.offset)
+        total = noise.at(self.waves, x, y, z) * np.float32(self.factor) + np.float32(self.offset)
         for focus in self.foci:
             total += _focal(focus, x, y, z)
         return np.maximum(total, np.float32(self.lowest))
@@ -207,7 +208,7 @@ def draw_liver_fat(person: Person, liver: Coordinates, generator: np.random.Gene
         The distribution. Its mean over the liver is 0 and, foci aside, its SD the person's.
     """
     mean, sd = person.liver_pdff_percent, person.liver_pdff_sd_percent
-    waves = Waves.draw((70, 180), generator)
+    waves = noise.draw(generator, (70, 180), 1.0)
     chance, place = generator.uniform(size=2)
     radius, strength = float(generator.uniform(9, 22)), float(generator.uniform(0.5, 0.8))
     lowest = _LOWEST_PDFF - mean
@@ -219,7 +220,7 @@ def draw_liver_fat(person: Person, liver: Coordinates, generator: np.random.Gene
         foci = (_Focus(centre, radius, -strength * mean),)
     elif mean < 6 and chance < 0.05:
         foci = (_Focus(centre, radius, 14 * strength),)
-    smooth = waves.at(*liver).astype(np.float64)
+    smooth = noise.at(waves, *liver).astype(np.float64)
     factor = sd / max(float(smooth.std()), 1e-6)
     focal = sum(float(_focal(focus, *liver).mean()) for focus in foci)
     offset = -factor * float(smooth.mean()) - focal

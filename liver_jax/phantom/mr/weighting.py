@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from liver_jax.phantom.mr.mr_protocol import Protocol
-from liver_jax.phantom.mr.mr_tissues import TissueValues
+from liver_jax.phantom.mr.properties import TissueValues
+from liver_jax.phantom.mr.protocol import Protocol
 from liver_jax.physics import signal, spectra, tissues
 from liver_jax.physics.tissues import Tissue
 
