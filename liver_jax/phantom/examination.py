@@ -14,6 +14,7 @@ from liver_jax.phantom.body import Body
 from liver_jax.phantom.design import Plan
 from liver_jax.phantom.institution import Institution
 from liver_jax.phantom.sizes import SIZES, Size
+from liver_jax.phantom.truth import Truth
 from liver_jax.volume import nifti
 from liver_jax.volume.geometry import Volume
 
@@ -140,7 +141,7 @@ def _ct(
     grid: sampling.Grid,
     generator: np.random.Generator,
     threads: int,
-) -> tuple[dict[str, np.ndarray], Any, dict[str, Any]]:
+) -> tuple[dict[str, np.ndarray], Truth, dict[str, Any]]:
     protocol = ct.draw_protocol(
         plan.group.contrast_phase,
         plan.institution,
@@ -169,7 +170,7 @@ def _mr(
     grid: sampling.Grid,
     generator: np.random.Generator,
     threads: int,
-) -> tuple[dict[str, np.ndarray], Any, dict[str, Any]]:
+) -> tuple[dict[str, np.ndarray], Truth, dict[str, Any]]:
     field = field_strength_t(plan, generator)
     grade = int(np.searchsorted(np.cumsum(size.motion[::-1]), generator.uniform()))
     protocol = mri.draw_protocol(
