@@ -21,6 +21,16 @@ from liver_jax.volume.geometry import Volume
 # What a scanner of either vendor stores as its largest phase, pi.
 _SCANNER_PHASE = 4096
 _TILT_DEG = 6.0
+# What exam.json says of an examination that has none of it.
+_NONE_OF_IT = {
+    "field_strength_t": None,
+    "tr_ms": None,
+    "flip_angle_deg": None,
+    "te_ms": [],
+    "pdff_unit": None,
+    "phase_unit": None,
+    "precession": None,
+}
 
 
 def write(folder: pathlib.Path, plan: Plan, threads: int = 1) -> None:
@@ -43,7 +53,7 @@ def write(folder: pathlib.Path, plan: Plan, threads: int = 1) -> None:
 def _simulated(plan: Plan, threads: int) -> tuple[dict[str, Volume], dict[str, Any]]:
     """Images, maps and masks by file name, as they are stored, and what exam.json says."""
     size, generator = SIZES[plan.size], plan.exam_generator()
-    body = make_body(plan)
+    body = _body(plan)
     grid = _grid(plan, size, body, generator)
     axis_codes = str(generator.choice(["RAS", "RAS", "LAS", "LPS", "RPS", "LPI"]))
     image_of = _ct if plan.technique == "ct" else _mr
@@ -56,6 +66,7 @@ def _simulated(plan: Plan, threads: int) -> tuple[dict[str, Volume], dict[str, A
         "lesion_mask": truth.lesions,
         "label_map": truth.labels,
     }
+    facts = _NONE_OF_IT | facts
     facts |= {
         "site": plan.institution.value,
         "images": [f"{name}.nii.gz" for name in images if name.startswith(("image", "echo"))],
@@ -65,13 +76,17 @@ def _simulated(plan: Plan, threads: int) -> tuple[dict[str, Volume], dict[str, A
     # Liver in the first or the last slice goes on outside the field of view.
     cut = bool(truth.liver[..., [0, -1]].any())
     facts["extra"] = _extra(plan, body, cut) | facts["extra"]
-    stored = {
-        name: data.astype(np.uint8) if data.dtype == bool else data for name, data in images.items()
+    volumes = {
+        # NIfTI has no booleans.
+        name: sampling.oriented(
+            data.astype(np.uint8) if data.dtype == bool else data, grid, axis_codes
+        )
+        for name, data in images.items()
     }
-    return {name: sampling.oriented(data, grid, axis_codes) for name, data in stored.items()}, facts
+    return volumes, facts
 
 
-def make_body(plan: Plan) -> Body:
+def _body(plan: Plan) -> Body:
     """The subject of an examination: the same for all its techniques."""
     size, generator = SIZES[plan.size], plan.subject_generator()
     # 3D SPGR images the patients of 2D SPGR.
@@ -150,17 +165,7 @@ def _ct(
         arms_share=size.arms_share,
     )
     acquired = ct.acquire(body, grid, protocol, generator, size.samples["ct"], threads)
-    facts = {
-        "field_strength_t": None,
-        "tr_ms": None,
-        "flip_angle_deg": None,
-        "te_ms": [],
-        "pdff_unit": None,
-        "phase_unit": None,
-        "precession": None,
-        "extra": {"motion": ""},
-    }
-    return {"image": acquired.image}, acquired.truth, facts
+    return {"image": acquired.image}, acquired.truth, {"extra": {"motion": ""}}
 
 
 def _mr(
@@ -187,9 +192,6 @@ def _mr(
         "tr_ms": protocol.tr_ms,
         "flip_angle_deg": protocol.flip_angle_deg,
         "te_ms": list(protocol.te_ms),
-        "pdff_unit": None,
-        "phase_unit": None,
-        "precession": None,
         "extra": {"motion": str(protocol.motion)},
     }
     if acquired.phase_radian is not None:

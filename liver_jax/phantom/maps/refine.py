@@ -225,6 +225,25 @@ def _depth_mm(structures: np.ndarray, native: Axes) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class _Slab:
+    """Some slices of the fine grid while they are painted.
+
+    Attributes:
+        codes: uint8 [z, x, y], what is painted so far.
+        structure: uint8 [z, x, y].
+        noise: float32 [z, x, y] fields by name.
+        z: Coordinates in mm; and x and y.
+    """
+
+    codes: np.ndarray
+    structure: np.ndarray
+    noise: dict[str, np.ndarray]
+    z: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class _Fields:
     """Everything that painting needs, on coarse grids.
 
@@ -351,9 +370,10 @@ class _Fields:
             codes[organ] = tissue
         codes = codes[structure]
         noise = {name: field.at(z, x, y) for name, field in self.noise.items()}
-        self._paint_linings(codes, structure, noise, z, x, y)
-        self._paint_contents(codes, structure, noise, z, x, y)
-        self._paint_between(codes, structure, noise, z, x, y)
+        slab = _Slab(codes, structure, noise, z, x, y)
+        self._paint_linings(slab)
+        self._paint_contents(slab)
+        self._paint_between(slab)
         return codes
 
     def _smoothed_structures(self, z: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -399,16 +419,10 @@ class _Fields:
         structure[rest > best] = Structure.NONE
         return structure
 
-    def _paint_linings(
-        self,
-        codes: np.ndarray,
-        structure: np.ndarray,
-        noise: dict[str, np.ndarray],
-        z: np.ndarray,
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def _paint_linings(self, slab: _Slab) -> None:
         """Cortex, walls, myocardium, cerebrospinal fluid."""
+        codes, structure, noise = slab.codes, slab.structure, slab.noise
+        z, x, y = slab.z, slab.x, slab.y
         depth = self.depth.at(z, x, y)
         thickness = np.zeros(len(Structure), np.float32)
         lining = np.zeros(len(Structure), np.uint8)
@@ -425,16 +439,10 @@ class _Fields:
         folds = (structure == Structure.SMALL_BOWEL) & (np.abs(noise["middle"]) < 0.13)
         codes[folds] = Tissue.BOWEL_WALL
 
-    def _paint_contents(
-        self,
-        codes: np.ndarray,
-        structure: np.ndarray,
-        noise: dict[str, np.ndarray],
-        z: np.ndarray,
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def _paint_contents(self, slab: _Slab) -> None:
         """Gas rises to the front of a supine patient; stool is mottled with it."""
+        codes, structure, noise = slab.codes, slab.structure, slab.noise
+        z, x, y = slab.z, slab.x, slab.y
         gas = (structure == Structure.STOMACH) & (y > self.gas_level_y)
         for organ, field in self.middle_y.items():
             lumen = structure == organ
@@ -452,16 +460,10 @@ class _Fields:
             height = np.clip((self.lung_y - y) / 70, 0, 1) * (30 + 5 * noise["coarse"])
             codes[lung & (-self.cavity.at(z, x, y) < height)] = DEPENDENT_LUNG
 
-    def _paint_between(
-        self,
-        codes: np.ndarray,
-        structure: np.ndarray,
-        noise: dict[str, np.ndarray],
-        z: np.ndarray,
-        x: np.ndarray,
-        y: np.ndarray,
-    ) -> None:
+    def _paint_between(self, slab: _Slab) -> None:
         """What no label covers: fat and its vessels, diaphragm, the wall, and what is outside."""
+        codes, structure, noise = slab.codes, slab.structure, slab.noise
+        z, x, y = slab.z, slab.x, slab.y
         none = structure == Structure.NONE
         outside, inside = self.wall.at(z, x, y), self.cavity.at(z, x, y)
         lung, organ = self.soft["lung"].at(z, x, y), self.soft["organ"].at(z, x, y)

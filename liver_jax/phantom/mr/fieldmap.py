@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from scipy import fft, ndimage, sparse
 
-from liver_jax.phantom import noise
+from liver_jax.phantom import noise, texture
 from liver_jax.phantom.mr.lattice import Lattice
 from liver_jax.phantom.noise import Noise
 from liver_jax.physics.spectra import GYROMAGNETIC_RATIO_MHZ_PER_T
@@ -49,10 +49,9 @@ class FieldMap:
                 for i, n in zip(index, self.spline_hz.shape, strict=True)
             ]
             # Sparse, so that no number of BLAS threads changes the last digit.
-            plane = (self.spline_hz.reshape(-1, self.spline_hz.shape[2]) @ along[2].T).reshape(
-                self.spline_hz.shape[:2]
-            )
-            dipoles = along[0] @ (along[1] @ plane.T).T
+            columns = self.spline_hz.reshape(-1, self.spline_hz.shape[2])
+            plane = (columns @ along[2].T).reshape(self.spline_hz.shape[:2])
+            dipoles = texture.upsampled(plane, along[0], along[1])
         else:
             dipoles = ndimage.map_coordinates(
                 self.spline_hz,
