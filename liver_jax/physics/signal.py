@@ -25,6 +25,27 @@ def spgr_weight(
     return np.sin(angle) * (1.0 - e1) / (1.0 - e1 * np.cos(angle))
 
 
+def fat_over_water_weight(
+    tr_ms: float, flip_angle_deg: float, t1_water_ms: float, t1_fat_ms: float
+) -> float:
+    """By how much a spoiled gradient echo weights fat over water: F's weight over W's.
+
+    Fat's T1 is shorter, so the ratio is above 1 and an uncorrected fat fraction too high
+    (Liu et al., Magn Reson Med 2007;58:354).
+
+    Args:
+        tr_ms: Repetition time.
+        flip_angle_deg: Flip angle.
+        t1_water_ms: T1 of the tissue's water, `tissues.MR[Tissue.LIVER].t1_ms` for liver.
+        t1_fat_ms: T1 of fat, `tissues.FAT_T1_MS`.
+
+    Returns:
+        The ratio, which the fits take as `t1_weight`.
+    """
+    weights = spgr_weight(np.array([t1_fat_ms, t1_water_ms]), tr_ms, flip_angle_deg)
+    return float(weights[0] / weights[1])
+
+
 def multiecho(
     water: float | np.ndarray,
     fat: float | np.ndarray,

@@ -37,6 +37,14 @@ ROOM_TEMPERATURE = Spectrum(
     amplitude=(0.087, 0.694, 0.128, 0.004, 0.039, 0.048),
 )
 
+# By the names that flags and records use.
+NAMED = {
+    "hamilton_liver_6": HAMILTON_LIVER,
+    "hamilton_liver_9": HAMILTON_LIVER_9,
+    "ismrm_2012": ISMRM_2012,
+    "room_temperature": ROOM_TEMPERATURE,
+}
+
 
 def dephasing(
     spectrum: Spectrum, te_ms: Sequence[float] | np.ndarray, field_strength_t: float

@@ -1,0 +1,1 @@
+"""Parts of the fat-water fit: the field map, magnitude and complex fits, their uncertainty."""
