@@ -11,6 +11,13 @@ import jax
 import jax.numpy as jnp
 
 
+def distance(one: jax.Array, other: jax.Array, period: float | jax.Array) -> jax.Array:
+    """How far two values are apart, modulo a period (infinite: no period)."""
+    apart = jnp.abs(one - other)
+    turns = jnp.where(jnp.isfinite(period), jnp.round(apart / period), 0.0)
+    return jnp.abs(apart - jnp.where(jnp.isfinite(period), period, 0.0) * turns)
+
+
 def choose(
     cost: jax.Array,
     value: jax.Array,
@@ -57,8 +64,7 @@ def total_cost(
     def disagreement(axis: int, step: int) -> jax.Array:
         """[from, to, x, y, z]: at each voxel, what its candidates cost beside its neighbour's."""
         neighbour = jnp.roll(value, -step, axis + 1)
-        apart = jnp.abs(value[:, None] - neighbour[None])
-        apart = jnp.where(jnp.isinf(period), apart, jnp.abs(apart - period * jnp.round(apart / period)))
+        apart = distance(value[:, None], neighbour[None], period)
         return weight[axis] * jnp.minimum(apart / tolerance, 1.0)
 
     ways = [(axis, step) for axis in axes for step in (1, -1)]
@@ -73,6 +79,6 @@ def total_cost(
             new.append(arriving(told - told.min(axis=0), axis, step))
         return tuple(new)
 
-    # messages[k]: what arrived at each voxel from the neighbour that lies one step back along way k.
+    # messages[k]: what arrived at each voxel from the neighbour one step back along way k.
     messages = tuple(jnp.zeros_like(cost) for _ in ways)
     return cost + sum(jax.lax.fori_loop(0, rounds, one_round, messages))
