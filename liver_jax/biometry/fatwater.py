@@ -209,13 +209,14 @@ def _pair(dephasing: np.ndarray) -> tuple[jax.Array, jax.Array]:
 
 
 def _block(shape: tuple[int, ...], spacing_mm: Sequence[float] | None) -> tuple[int, int, int]:
-    """How many voxels make a block along each axis."""
+    """How many voxels make a block along z, x and y."""
     spacing = list(spacing_mm or (_USUAL_MM,) * len(shape)) + [_USUAL_MM] * (3 - len(shape))
     lengths = [*shape, *[1] * (3 - len(shape))]
-    return tuple(
+    x, y, z = (
         max(1, min(length, round(_BLOCK_MM / step)))
         for length, step in zip(lengths, spacing, strict=True)
     )
+    return z, x, y
 
 
 class _Voxels(NamedTuple):
@@ -281,8 +282,10 @@ def _fit_complex(
     block: tuple[int, int, int],
 ) -> Fit:
     *shape, echo_count = echoes.shape
-    grid = [*shape, 1][:3]
-    on_grid = jnp.moveaxis(echoes, -1, 0).reshape(echo_count, *grid)
+    # [echo, z, x, y]: a compiler makes fast code along the last axis, and z may have length 1.
+    on_grid = jnp.moveaxis(
+        echoes.reshape(*shape, *[1] * (3 - len(shape)), echo_count), (2, 3), (1, 0)
+    )
     real = on_grid.real.astype(jnp.float32)
     imag = on_grid.imag.astype(jnp.float32) * turn
     finite = jnp.isfinite(real) & jnp.isfinite(imag)
@@ -299,7 +302,11 @@ def _fit_complex(
         100.0 * found.pdff_standard_error,
         found.r2star_standard_error_per_s,
     )
-    voxels, field, seen = jax.tree.map(lambda a: a.reshape(shape), (voxels, p.field_hz, seen))
+
+    def back(array: jax.Array) -> jax.Array:
+        return jnp.moveaxis(array, 0, 2).reshape(shape)
+
+    voxels, field, seen = jax.tree.map(back, (voxels, p.field_hz, seen))
     fit = _finish(voxels, seen if mask is None else mask, found.noise, t1_weight)
     return dataclasses.replace(
         fit,

@@ -15,6 +15,7 @@ Echoes at equal distances cannot tell fields apart that differ by one over this 
 not: water, fat and R2* are the same. Differences of field are therefore taken modulo this period.
 """
 
+import itertools
 from typing import NamedTuple
 
 import jax
@@ -41,7 +42,7 @@ _MOST, _MOST_OF_A_VOTE = 20.0, 6.0
 _NEIGHBOUR, _BLOCK = 4.0, 0.7
 # A faint pull towards the scanner's frequency, where nothing else decides.
 _PRIOR = 0.5
-_BLOCK_ROUNDS, _VOXEL_ROUNDS = 40, 8
+_BLOCK_ROUNDS, _VOXEL_ROUNDS = 24, 6
 
 
 class Grid(NamedTuple):
@@ -184,25 +185,30 @@ def blocks(
     """A field that is smooth over the body, one value for each block of voxels.
 
     Args:
-        cost: [candidate, x, y, z], of `own_cost`.
-        candidate_hz: [candidate, x, y, z].
-        seen: bool [x, y, z]: the voxels that vote.
+        cost: [candidate, z, x, y], of `own_cost`.
+        candidate_hz: [candidate, z, x, y].
+        seen: bool [z, x, y]: the voxels that vote.
         grid_hz: [field].
         period_hz: Infinite where there is none.
         size: Voxels of a block along each axis.
         tolerance: In Hz, of `tolerance_hz`.
 
     Returns:
-        [x, y, z] in Hz, of blocks, without jumps of a period where there is one.
+        [z, x, y] in Hz, of blocks, without jumps of a period where there is one.
     """
 
-    def vote(field: jax.Array) -> jax.Array:
-        apart = jnp.minimum(neighbours.distance(field, candidate_hz, period_hz) / tolerance, 1.0)
-        voice = (cost + _MOST_OF_A_VOTE * apart).min(axis=0)
-        return _pool(jnp.where(seen, voice, 0.0), size)
+    # [voxel of the block, candidate, block...]: a vote is a sum over the first axis.
+    costs, fields, voters = (_members(array, size) for array in (cost, candidate_hz, seen[None]))
 
+    def add(votes: jax.Array, voxel: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
+        cost, field, votes_too = voxel
+        apart = neighbours.distance(grid_hz[:, None, None, None, None], field, period_hz)
+        voice = (cost + _MOST_OF_A_VOTE * jnp.minimum(apart / tolerance, 1.0)).min(axis=1)
+        return votes + jnp.where(votes_too, voice, 0.0), None
+
+    nothing = jnp.zeros((grid_hz.shape[0], *costs.shape[2:]))
+    votes, _ = jax.lax.scan(add, nothing, (costs, fields, voters))
     circular = jnp.isfinite(period_hz)
-    votes = jax.lax.map(vote, grid_hz)
     votes = votes + _PRIOR * (grid_hz / grid_hz[0])[:, None, None, None] ** 2
     costs, points = _minima(votes, circular, _BLOCK_CANDIDATES)
     found = jnp.isfinite(costs)
@@ -220,7 +226,7 @@ def blocks(
 def _unwrap(
     field_hz: jax.Array, period_hz: jax.Array, weight: tuple[float, float, float]
 ) -> jax.Array:
-    """Adds to [x, y, z] the period once more or once less where the neighbours ask for it."""
+    """Adds to [z, x, y] the period once more or once less where the neighbours ask for it."""
     period = jnp.where(jnp.isfinite(period_hz), period_hz, 0.0)
     turns = jnp.array([0.0, -1.0, 1.0])[:, None, None, None] * period
     fields = field_hz[None] + turns
@@ -229,22 +235,20 @@ def _unwrap(
     return jnp.take_along_axis(fields, choice[None], axis=0)[0]
 
 
-def _pool(values: jax.Array, size: tuple[int, int, int]) -> jax.Array:
-    """Sums [x, y, z] over blocks of voxels; a last block that is not whole has fewer."""
-    return jax.lax.reduce_window(
-        values,
-        0.0,
-        jax.lax.add,
-        window_dimensions=size,
-        window_strides=size,
-        padding=[(0, -length % step) for length, step in zip(values.shape, size, strict=True)],
-    )
+def _members(values: jax.Array, size: tuple[int, int, int]) -> jax.Array:
+    """[..., z, x, y] as [voxel of the block, ..., block along z, x, y]; the ends filled with 0."""
+    padding = [(0, 0)] * (values.ndim - 3)
+    lengths = values.shape[-3:]
+    padding += [(0, -n % step) for n, step in zip(lengths, size, strict=True)]
+    values = jnp.pad(values, padding)
+    corners = itertools.product(*(range(step) for step in size))
+    return jnp.stack([values[..., x :: size[0], y :: size[1], z :: size[2]] for x, y, z in corners])
 
 
 def spread(
     block_hz: jax.Array, size: tuple[int, int, int], shape: tuple[int, int, int]
 ) -> jax.Array:
-    """The field of each voxel's block, [x, y, z] of voxels."""
+    """The field of each voxel's block, [z, x, y] of voxels."""
     for axis, length in enumerate(size):
         block_hz = jnp.repeat(block_hz, length, axis=axis)
     return block_hz[: shape[0], : shape[1], : shape[2]]
@@ -261,15 +265,15 @@ def beliefs(
     """What each candidate costs with all that its neighbours and its block say, in nats.
 
     Args:
-        cost: [candidate, x, y, z], of `own_cost`.
-        candidate_hz: [candidate, x, y, z].
-        seen: bool [x, y, z]: voxels outside say nothing.
-        around_hz: [x, y, z], of `spread`.
+        cost: [candidate, z, x, y], of `own_cost`.
+        candidate_hz: [candidate, z, x, y].
+        seen: bool [z, x, y]: voxels outside say nothing.
+        around_hz: [z, x, y], of `spread`.
         period_hz: Infinite where there is none.
         tolerance: In Hz, of `tolerance_hz`.
 
     Returns:
-        [candidate, x, y, z]; the lowest is to be chosen.
+        [candidate, z, x, y]; the lowest is to be chosen.
     """
     apart = neighbours.distance(candidate_hz, around_hz, period_hz)
     own = cost + _BLOCK * jnp.minimum(apart / tolerance, 1.0)

@@ -16,11 +16,12 @@ from liver_jax.biometry.echoes import fieldmap, least_squares, phase_errors, pha
 from liver_jax.biometry.echoes.phased import Parameters, Sampling
 
 _CHUNK = 8192  # voxels at a time
-_ROUNDS = 3  # of a fit that starts in the right valley
+# Of a fit that starts in the right valley: to tell what it costs, and to come to rest.
+_CANDIDATE_ROUNDS, _ROUNDS = 2, 3
 # The noise is a median over voxels; of large images, over some of them.
 _SAMPLE = 65536
-# How many voxels, at most, tell the phase errors, of what lead, and how often.
-_PHASE_VOXELS, _SURE, _PHASE_ROUNDS = 4096, 3.0, 2
+# How many voxels, at most, tell the phase errors, and of what lead; what is no error to speak of.
+_PHASE_VOXELS, _SURE, _PHASE_LIMIT_RADIAN = 4096, 3.0, 0.03
 # Candidates whose fat fractions differ by less are one.
 _DISTINCT = 0.1
 
@@ -35,7 +36,7 @@ class Lookup(NamedTuple):
 
 
 class Result(NamedTuple):
-    """Maps of a whole image, [x, y, z], in the units of the echoes.
+    """Maps of a whole image, [z, x, y], in the units of the echoes.
 
     Attributes:
         solution: W, F, phase, field (without jumps of a period) and R2*.
@@ -57,7 +58,7 @@ class Result(NamedTuple):
 
 
 class _Search(NamedTuple):
-    """Where each voxel's solution lies, [x, y, z]; `variance` is one number."""
+    """Where each voxel's solution lies, [z, x, y]; `variance` is one number."""
 
     field_hz: jax.Array
     r2star_per_s: jax.Array
@@ -77,9 +78,9 @@ def fit(
     """Fits an image.
 
     Args:
-        real: float32 [echo, x, y, z], and `imag` alike.
+        real: float32 [echo, z, x, y], and `imag` alike.
         imag: See `real`.
-        seen: bool [x, y, z]: where there is signal. The rest is fitted too, and has no say.
+        seen: bool [z, x, y]: where there is signal. The rest is fitted too, and has no say.
         sampling: Of the echoes.
         lookup: Of the same echoes.
         block: Of how many voxels the blocks are that vote for a field; static.
@@ -127,7 +128,7 @@ def _phase_errors(
 ) -> jax.Array:
     """Coefficients of the echoes' phase errors, from some of the voxels.
 
-    A wrong phase may have led the search astray, so it is done again with what was found.
+    A wrong phase may have led the search astray, so it is done again where one was found.
     """
     stride = _stride(seen.shape)
     some = tuple(slice(None, None, step) for step in stride)
@@ -135,13 +136,13 @@ def _phase_errors(
     strength, seen = strength[some], seen[some]
     terms = phase_errors.basis(seen.shape)
     block = tuple(max(1, length // step) for length, step in zip(block, stride, strict=True))
-    coefficients = jnp.zeros((real.shape[0], terms.shape[0]))
-    for _ in range(_PHASE_ROUNDS):
+
+    def once(coefficients: jax.Array) -> jax.Array:
         turned = phase_errors.turn(real, imag, phase_errors.angle(coefficients, terms))
         place = _search(*turned, strength, seen, sampling, lookup, block)
         weight = jnp.where(seen & (place.lead_nats > _SURE), strength**2 / place.variance, 0.0)
         flat = [array.reshape(*array.shape[:-3], -1) for array in (*turned, weight, terms)]
-        coefficients = coefficients + phase_errors.estimate(
+        return coefficients + phase_errors.estimate(
             flat[0],
             flat[1],
             sampling,
@@ -150,7 +151,10 @@ def _phase_errors(
             flat[2],
             flat[3],
         )
-    return coefficients
+
+    first = once(jnp.zeros((real.shape[0], terms.shape[0])))
+    astray = jnp.abs(phase_errors.angle(first, terms)).max() > _PHASE_LIMIT_RADIAN
+    return jax.lax.cond(astray, once, lambda found: found, first)
 
 
 def _stride(shape: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -183,7 +187,7 @@ def _search(
         )
         many = [jnp.broadcast_to(p[:, None], (echo_count, *found.field_hz.shape)) for p in part]
         begin = phased.start(*many, sampling, found.field_hz, found.r2star_per_s)
-        end = phased.refine(*many, sampling, begin, _ROUNDS)
+        end = phased.refine(*many, sampling, begin, _CANDIDATE_ROUNDS)
         squares = phased.normal(*many, sampling, end).residual_squares
         fat = end.fat / jnp.where(end.water + end.fat > 0.01, end.water + end.fat, 1.0)
         return end.field_hz, end.r2star_per_s, squares, found.found, fat
@@ -233,7 +237,7 @@ def _median(values: jax.Array, seen: jax.Array) -> jax.Array:
 def _in_chunks(
     work: Callable[[tuple[jax.Array, ...]], tuple[jax.Array, ...]], arrays: tuple[jax.Array, ...]
 ) -> tuple[jax.Array, ...]:
-    """Applies `work` to chunks of the voxels of [..., x, y, z], and puts the results together."""
+    """Applies `work` to chunks of the voxels of [..., z, x, y], and puts the results together."""
     shape = arrays[0].shape[-3:]
     count = shape[0] * shape[1] * shape[2]
     chunks = -(-count // _CHUNK)

@@ -11,6 +11,7 @@ The mean over a liver without fat needs the freedom, though: `rician.refine` giv
 choice.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
@@ -139,15 +140,14 @@ def _fit(magnitude: jax.Array, te_s: jax.Array, dephasing: Dephasing) -> Estimat
     power = real**2 + imaginary**2
     limit = R2STAR_LIMIT_PER_S * unit_s
 
-    starts = [_start(echoes, start, times, real, power, limit) for start in _STARTS]
-    water, fat, decay = (jnp.stack(parts) for parts in zip(*starts, strict=True))  # [start, voxel]
+    state = _start(echoes, times, real, power, limit)  # [start, voxel]
 
     def improve(step: jax.Array, state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         # Damped well while far from the end, hardly at the end, where damping only delays.
         damping = jnp.maximum(1e-2 * 0.25**step, 1e-6)
         return _improve(echoes, state, times, real, power, limit, damping)
 
-    water, fat, decay = jax.lax.fori_loop(0, _ITERATIONS, improve, (water, fat, decay))
+    water, fat, decay = jax.lax.fori_loop(0, _ITERATIONS, improve, state)
     residual_squares = sum(
         (echoes[k] - echo(water, fat, decay, times[k], real[k], power[k])[0]) ** 2
         for k in range(len(echoes))
@@ -185,28 +185,35 @@ def _fit(magnitude: jax.Array, te_s: jax.Array, dephasing: Dephasing) -> Estimat
 
 def _start(
     echoes: list[jax.Array],
-    start: float,
     times: jax.Array,
     real: jax.Array,
     power: jax.Array,
     limit: jax.Array,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """W, F and decay for a given fat fraction: a line through the logarithms, weighted by power."""
-    shape = jnp.sqrt((1 - start) ** 2 + 2 * start * (1 - start) * real + start**2 * power)
-    shape = jnp.maximum(shape, 0.05)
-    weights = [m * m for m in echoes]
-    logs = [jnp.log(jnp.maximum(m, 1e-3) / shape[k]) for k, m in enumerate(echoes)]
-    total = sum(weights)
-    first = sum(w * times[k] for k, w in enumerate(weights))
-    second = sum(w * times[k] ** 2 for k, w in enumerate(weights))
-    level = sum(w * y for w, y in zip(weights, logs, strict=True))
-    tilt = sum(w * y * times[k] for k, (w, y) in enumerate(zip(weights, logs, strict=True)))
+    """W, F and decay, [start, voxel]: for each fraction a line through the logarithms."""
+    fat = jnp.array(_STARTS)[:, None]
+    water = 1.0 - fat
+    total, first, second, level, tilt = 0.0, 0.0, 0.0, 0.0, 0.0
+    shapes = []
+    for k, measured in enumerate(echoes):
+        shape = jnp.sqrt(water**2 + 2 * water * fat * real[k] + fat**2 * power[k])
+        shapes.append(jnp.maximum(shape, 0.05))
+        weight = measured * measured  # what a logarithm is worth
+        logarithm = jnp.log(jnp.maximum(measured, 1e-3)) - jnp.log(shapes[k])
+        total += weight
+        first += weight * times[k]
+        second += weight * times[k] ** 2
+        level += weight * logarithm
+        tilt += weight * times[k] * logarithm
     determinant = jnp.maximum(total * second - first * first, 1e-6)
     decay = jnp.clip((first * level - total * tilt) / determinant, 0.0, limit)
-    model = [shape[k] * jnp.exp(-decay * times[k]) for k in range(len(echoes))]
-    amplitude = sum(m * v for m, v in zip(echoes, model, strict=True))
-    amplitude = amplitude / jnp.maximum(sum(v * v for v in model), 1e-6)
-    return (1 - start) * amplitude, start * amplitude, decay
+    along, square = 0.0, 0.0
+    for k, measured in enumerate(echoes):
+        value = shapes[k] * jnp.exp(-decay * times[k])
+        along += measured * value
+        square += value * value
+    amplitude = along / jnp.maximum(square, 1e-6)
+    return water * amplitude, fat * amplitude, decay
 
 
 def _improve(
@@ -228,19 +235,33 @@ def _improve(
             right[i] += slopes[i] * (measured - value)
             for j in range(i + 1):
                 matrix[i][j] += slopes[i] * slopes[j]
-    # What lies on its bound and is drawn beyond it stays, and the others move without it.
-    stays = (
-        (water <= 0) & (right[0] < 0),
-        (fat <= 0) & (right[1] < 0),
-        ((decay <= 0) & (right[2] < 0)) | ((decay >= limit) & (right[2] > 0)),
-    )
-    moves = [jnp.where(stay, 0.0, 1.0) for stay in stays]
     for i in range(3):
-        right[i] *= moves[i]
-        for j in range(i):
-            matrix[i][j] *= moves[i] * moves[j]
         matrix[i][i] = matrix[i][i] * (1.0 + damping) + 1e-7
-    step = least_squares.solve(least_squares.cholesky(matrix), right)
+
+    # Decay that lies on its bound and is drawn beyond it stays there.
+    stays = ((decay <= 0) & (right[2] < 0)) | ((decay >= limit) & (right[2] > 0))
+    moves = jnp.where(stays, 0.0, 1.0)
+    # The smaller of water and fat comes last, so that it is found first: where it would pass 0 it
+    # ends at 0, and the others move as is best then.
+    less = water < fat
+    pick = functools.partial(jnp.where, less)
+    ordered = [
+        [matrix[2][2]],
+        [pick(matrix[2][1], matrix[2][0]) * moves, pick(matrix[1][1], matrix[0][0])],
+        [
+            pick(matrix[2][0], matrix[2][1]) * moves,
+            matrix[1][0],
+            pick(matrix[0][0], matrix[1][1]),
+        ],
+    ]
+    factor = least_squares.cholesky(ordered)
+    first = right[2] * moves * factor[0][0]
+    second = (pick(right[1], right[0]) - factor[1][0] * first) * factor[1][1]
+    third = pick(right[0], right[1]) - factor[2][0] * first - factor[2][1] * second
+    small = jnp.maximum(third * factor[2][2] * factor[2][2], -pick(water, fat))
+    large = jnp.maximum((second - factor[2][1] * small) * factor[1][1], -pick(fat, water))
+    slower = (first - factor[1][0] * large - factor[2][0] * small) * factor[0][0]
+    step = (pick(small, large), pick(large, small), slower)
     length = shortened(step)
     return (
         jnp.maximum(water + length * step[0], 0.0),

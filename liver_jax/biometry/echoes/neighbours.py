@@ -12,10 +12,13 @@ import jax.numpy as jnp
 
 
 def distance(one: jax.Array, other: jax.Array, period: float | jax.Array) -> jax.Array:
-    """How far two values are apart, modulo a period (infinite: no period)."""
+    """How far two values are apart, modulo a period (infinite: no period).
+
+    They may lie up to two and a half periods apart: rounding would hold for more, and is slow.
+    """
     apart = jnp.abs(one - other)
-    turns = jnp.where(jnp.isfinite(period), jnp.round(apart / period), 0.0)
-    return jnp.abs(apart - jnp.where(jnp.isfinite(period), period, 0.0) * turns)
+    once = jnp.minimum(apart, jnp.abs(apart - period))
+    return jnp.minimum(once, jnp.abs(apart - 2 * period))
 
 
 def choose(

@@ -9,6 +9,10 @@ import jax.numpy as jnp
 
 from liver_jax.biometry.echoes import choice, magnitude
 
+# The median is taken of sums over so many voxels, one after the other: more would let faults that lie
+# here and there spoil the sums, fewer would feel the shape of the distribution, not its mean only.
+_TOGETHER = 4
+# Of weighing the two explanations by their probabilities under the noise found so far.
 _ROUNDS = 3
 
 
@@ -32,18 +36,25 @@ def from_residuals(estimate: magnitude.Estimate, echo_count: jax.Array | int) ->
     # On a bound fewer than three unknowns are free.
     free = (estimate.water > 0) & (estimate.fat > 0) & (estimate.r2star_per_s > 0)
     usable = free & (amplitude > 0.25 * typical)
-    freedom = jnp.maximum(echo_count - 3, 1)
-    # Median of a chi-squared distribution, Wilson and Hilferty.
-    middle = freedom * (1.0 - 2.0 / (9.0 * freedom)) ** 3
-    variance = _median(estimate.residual_squares, usable) / middle
+    order = jnp.cumsum(usable) - 1
+    group = jnp.where(usable, order // _TOGETHER, -1)
+    groups = -(-usable.shape[0] // _TOGETHER)
+    complete = jnp.arange(groups) < usable.sum() // _TOGETHER
+    freedom = _TOGETHER * jnp.maximum(echo_count - 3, 1)
+    difference = estimate.other_residual_squares - estimate.residual_squares
+
+    def variance(other: jax.Array | float) -> jax.Array:
+        squares = estimate.residual_squares + other * difference
+        sums = jax.ops.segment_sum(squares, group, groups)
+        return _median(sums, complete) / _middle(freedom)
+
+    result = variance(0.0)
     for _ in range(_ROUNDS):
         # Where two explanations compete, the better of the two is better than the true one: each
         # counts by its probability.
-        other = jax.nn.sigmoid(-choice.separation_nats(estimate, jnp.sqrt(variance)))
-        difference = estimate.other_residual_squares - estimate.residual_squares
-        squares = estimate.residual_squares + jnp.where(other > 0, other * difference, 0.0)
-        variance = _median(squares, usable) / middle
-    return jnp.sqrt(variance)
+        separation = choice.separation_nats(estimate, jnp.sqrt(result))
+        result = variance(jax.nn.sigmoid(-separation))
+    return jnp.sqrt(result)
 
 
 @jax.jit
@@ -73,14 +84,17 @@ def from_neighbours(echoes: jax.Array, mask: jax.Array) -> jax.Array:
         usable.append((inside[0] & inside[1] & inside[2]).ravel())
     if not squares:
         return jnp.zeros(())
-    freedom = echoes.shape[0] - 1
-    middle = freedom * (1.0 - 2.0 / (9.0 * freedom)) ** 3
-    middle_square = _median(jnp.concatenate(squares), jnp.concatenate(usable))
-    return jnp.sqrt(jnp.maximum(middle_square, 0.0) / middle)
+    middle_square = _median(jnp.maximum(jnp.concatenate(squares), 0.0), jnp.concatenate(usable))
+    return jnp.sqrt(middle_square / _middle(echoes.shape[0] - 1))
 
 
 def _shifted(array: jax.Array, axis: int, first: int) -> jax.Array:
     return jax.lax.slice_in_dim(array, first, array.shape[axis] - 2 + first, axis=axis)
+
+
+def _middle(freedom: jax.Array | int) -> jax.Array | float:
+    """Median of the chi-squared distribution, by Wilson and Hilferty."""
+    return freedom * (1.0 - 2.0 / (9.0 * freedom)) ** 3
 
 
 def _median(values: jax.Array, usable: jax.Array) -> jax.Array:

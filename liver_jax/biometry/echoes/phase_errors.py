@@ -15,11 +15,11 @@ import jax.numpy as jnp
 from liver_jax.biometry.echoes import phased
 from liver_jax.biometry.echoes.phased import Parameters, Sampling
 
-_ROUNDS, _FIT_ROUNDS = 8, 2
+_ROUNDS, _FIT_ROUNDS = 6, 2
 
 
 def basis(shape: tuple[int, int, int]) -> jax.Array:
-    """1 and the place along each axis, from -1 to 1 over the image; float32 [4, x, y, z]."""
+    """1 and the place along each axis, from -1 to 1 over the image; float32 [4, z, x, y]."""
     axes = [jnp.linspace(-1.0, 1.0, n) if n > 1 else jnp.zeros(1) for n in shape]
     return jnp.stack([jnp.ones(shape), *jnp.meshgrid(*axes, indexing="ij")])
 
