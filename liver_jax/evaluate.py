@@ -5,8 +5,6 @@ import dataclasses
 import datetime
 import errno
 import functools
-import hashlib
-import json
 import os
 import pathlib
 import platform
@@ -15,16 +13,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 
+import numpy as np
 import tqdm
 from absl import flags, logging
 
-from liver_jax import cli, files
+from liver_jax import cli, examine, files
+from liver_jax.biometry import maps
 from liver_jax.cohort import manifest
 from liver_jax.cohort.manifest import Exam
 from liver_jax.errors import InputError
 from liver_jax.evaluation import ablation, cases, paper, predictions, results, summary, tables
 from liver_jax.inference import postprocess
-from liver_jax.inference.predictor import Predictor
+from liver_jax.inference.predictor import Predictor, identity
 from liver_jax.volume import geometry, nifti
 
 USAGE = """
@@ -33,7 +33,8 @@ python -m liver_jax.evaluate --manifest=mine.csv --predictions=masks --output=ru
 python -m liver_jax.evaluate --ablation=runs/ablation
 
 Compares automated with manual masks on each scan's own grid, writes OUTPUT/metrics.json and prints
-the Dice of each technique with the paper's figure beside it. Finished cases are not redone.
+the Dice of each technique with the paper's figure beside it. Finished cases are not redone. PDFF is
+the mean over the manifest's map, or over one fitted to the echoes where it has none.
 
   --manifest=A.csv,B.csv  the examinations (default: data/phantom/manifest.csv)
   --split=NAME            which of them (default: test; --split= takes those without a split)
@@ -80,8 +81,16 @@ class _Scan:
         return manifest.load_mask(self.exam)
 
     @functools.cached_property
-    def pdff_percent(self) -> geometry.Volume | None:
-        return manifest.load_pdff_percent(self.exam)
+    def pdff_map(self) -> cases.PdffMap | None:
+        """The scanner's map, or one fitted to the echoes where there is none."""
+        if stored := manifest.load_pdff_percent(self.exam):
+            return cases.PdffMap(stored.data, "map")
+        if not _is_fitted(self.exam):
+            return None
+        fit = examine.fit(examine.read(self.exam, with_phase=True), self.manual.data)
+        return cases.PdffMap(
+            np.asarray(fit.pdff_percent), f"{maps.method(fit)}_fit", np.asarray(fit.fitted)
+        )
 
     def echo(self, echo: int | None) -> geometry.Volume:
         """The image of one echo (1-based), or the only image."""
@@ -181,7 +190,7 @@ def _plan(
             fingerprint = _reference(exam, echo, sha256) | {
                 "images": list(images_sha256[exam.exam_id]),
                 "modality": exam.modality,
-                "checkpoint": _identity(predictor),
+                "checkpoint": identity(predictor),
             }
             jobs.append(_Job(exam, echo, model, mask, row, fingerprint))
     if predictions_folder:
@@ -229,7 +238,15 @@ def _check_files(exam: Exam) -> int:
             header = nifti.read_header(path)
             manifest.check_one_volume(path, header.echo_count)
             geometry.check_same_grid(image, header, path, f"the image {first.name}")
+    if _is_fitted(exam):
+        examine.check_echoes(exam, image, echo_count)
     return echo_count
+
+
+def _is_fitted(exam: Exam) -> bool:
+    """Whether its PDFF is to come from its echoes."""
+    known = exam.field_strength_t is not None
+    return exam.pdff_map is None and known and examine.has_echoes(exam)
 
 
 def _check_unseen(
@@ -252,23 +269,17 @@ def _check_unseen(
 
 def _reference(exam: Exam, echo: int | None, sha256: Callable[[pathlib.Path], str]) -> dict:
     """What a case's figures depend on beside the automated mask."""
-    pdff_map = exam.pdff_map if echo in _FIRST_ECHO else None
+    pdff = None
+    if echo in _FIRST_ECHO and exam.pdff_map:
+        pdff = [sha256(exam.pdff_map), exam.pdff_unit]
+    elif echo in _FIRST_ECHO and _is_fitted(exam):
+        pdff = [[sha256(path) for path in exam.images], examine.fit_request(exam)]
     return {
         "schema_version": results.SCHEMA_VERSION,
         "manual": sha256(exam.mask),
         "liver_labels": list(exam.liver_labels),
-        "pdff": [sha256(pdff_map), exam.pdff_unit] if pdff_map else None,
+        "pdff": pdff,
         "echo": echo,
-    }
-
-
-def _identity(predictor: Predictor) -> dict:
-    """Tells a checkpoint from another one that was trained into the same folder later."""
-    record = json.dumps(dict(predictor.record), sort_keys=True, default=str)
-    return {
-        "checkpoint": predictor.checkpoint,
-        "step": int(predictor.step),
-        "record_sha256": hashlib.sha256(record.encode()).hexdigest(),
     }
 
 
@@ -319,9 +330,8 @@ def _do(job: _Job, scan: _Scan, predictor: Predictor | None) -> dict:
             mask = postprocess.threshold(probability)
         else:
             mask = predictions.read_mask(job.mask, scan.manual, f"the mask {job.exam.mask.name}")
-        pdff_map = scan.pdff_percent if job.echo in _FIRST_ECHO else None
-        pdff_percent = None if pdff_map is None else pdff_map.data
-        figures = cases.measure(mask, scan.manual.data, scan.manual.affine, pdff_percent)
+        pdff_map = scan.pdff_map if job.echo in _FIRST_ECHO else None
+        figures = cases.measure(mask, scan.manual.data, scan.manual.affine, pdff_map)
     except InputError as error:
         return cases.failed(str(error))
     except Exception as error:
@@ -352,7 +362,7 @@ def _provenance(
             }
             for path in dict.fromkeys(exam.manifest for exam in exams)
         ],
-        "checkpoints": {model: _identity(predictor) for model, predictor in predictors.items()},
+        "checkpoints": {model: identity(predictor) for model, predictor in predictors.items()},
         "predictions": str(predictions_folder) if predictions_folder else None,
     }
 

@@ -6,15 +6,17 @@ import json
 import pathlib
 import subprocess
 import sys
+import types
 
 import jsonschema
 import numpy as np
 import pytest
 
-from liver_jax import evaluate, files
+from liver_jax import evaluate, examine, files
 from liver_jax.cohort import manifest
 from liver_jax.errors import InputError
 from liver_jax.evaluation import results
+from liver_jax.physics import signal
 from liver_jax.volume import geometry, nifti
 
 SCHEMA = pathlib.Path(evaluate.__file__).parent / "evaluation" / "metrics.schema.json"
@@ -275,6 +277,117 @@ def test_the_table_names_phantoms_and_where_the_results_lie(exams, cohort, tmp_p
     assert "figures of phantoms, not of patients" in evaluate.report(
         evaluate.evaluate(exams, tmp_path, network), path
     )
+
+
+TE_MS = (1.15, 2.3, 3.45, 4.6, 5.75, 6.9)
+
+
+@pytest.fixture
+def multiecho(exams, tmp_path):
+    """An examination without a map: 18 % of fat in the liver and 4 % around it; with its phase."""
+    percent = np.where(liver(), 18.0, 4.0)
+    data = signal.multiecho(100 - percent, percent, np.full(SHAPE, 40.0), TE_MS, 3.0)
+    phase = np.clip(np.rint(np.angle(data) * 4096 / np.pi), -4096, 4095).astype(np.int16)
+    return dataclasses.replace(
+        exams[1],
+        images=(save(tmp_path / "echoes.nii.gz", abs(data).astype(np.float32)),),
+        phase_images=(save(tmp_path / "phase.nii.gz", phase),),
+        phase_unit="scanner",
+        precession="clockwise",
+        te_ms=TE_MS,
+        field_strength_t=3.0,
+        pdff_map=None,
+        pdff_unit=None,
+    )
+
+
+def test_echoes_without_a_map_are_fitted(multiecho, tmp_path):
+    exam = dataclasses.replace(multiecho, phase_images=(), phase_unit=None)
+    network = {"multimodal": Threshold(0.0)}
+    metrics = evaluate.evaluate([exam], tmp_path / "eval", network, all_echoes=True)
+    assert [row["pdff_source"] for row in metrics["cases"]] == ["magnitude_fit"] + [None] * 5
+    first = metrics["cases"][0]
+    assert first["pdff_percent_manual"] == pytest.approx(18, abs=0.5)
+    everything = np.where(liver(), 18.0, 4.0).mean()
+    assert first["pdff_percent_auto"] == pytest.approx(everything, abs=0.5)
+    stored = json.loads((tmp_path / "eval" / "metrics.json").read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(stored)
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """A fit that finds 7 % in all but one slice of the liver, and what it was asked to fit."""
+    asked = []
+
+    def fit(scan, mask):
+        asked.append((scan.volume.data.dtype, mask))
+        fitted = np.ones(SHAPE, bool)
+        fitted[2] = False
+        return types.SimpleNamespace(
+            pdff_percent=np.where(fitted, 7.0, 0.0),
+            fitted=fitted,
+            field_map_hz=np.zeros(SHAPE) if np.iscomplexobj(scan.volume.data) else None,
+        )
+
+    monkeypatch.setattr(examine, "fit", fit)
+    return asked
+
+
+def test_one_fit_serves_all_networks_and_says_where_it_failed(multiecho, tmp_path, fits):
+    networks = {"initial": Threshold(0.0), "multimodal": Threshold(1000.0)}
+    metrics = evaluate.evaluate([multiecho], tmp_path / "eval", networks)
+    assert rows_of(metrics, "pdff_source", "pdff_percent_manual", "pdff_percent_auto") == [
+        ("complex_fit", 7.0, 7.0),
+        ("complex_fit", 7.0, None),
+    ]
+    ((dtype, mask),) = fits
+    assert dtype == np.complex64
+    np.testing.assert_array_equal(mask, liver())
+    stored = json.loads((tmp_path / "eval" / "metrics.json").read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(stored)
+
+
+def test_a_fitted_case_is_measured_anew_where_the_fit_would_differ(multiecho, tmp_path, fits):
+    network = Threshold()
+
+    def work(exam):
+        before = len(network.asked)
+        row = evaluate.evaluate([exam], tmp_path / "eval", {"multimodal": network})["cases"][0]
+        return len(network.asked) - before, row["pdff_source"]
+
+    assert work(multiecho) == (1, "complex_fit")
+    assert work(multiecho) == (0, "complex_fit")
+    assert work(dataclasses.replace(multiecho, field_strength_t=2.9)) == (1, "complex_fit")
+    assert work(dataclasses.replace(multiecho, te_ms=(1.1, *TE_MS[1:]))) == (1, "complex_fit")
+    assert work(dataclasses.replace(multiecho, phase_images=())) == (1, "magnitude_fit")
+    assert work(dataclasses.replace(multiecho, field_strength_t=None)) == (1, None)
+    two = save(tmp_path / "two.nii.gz", np.ones((*SHAPE, 2), np.float32))
+    few = dataclasses.replace(multiecho, images=(two,), phase_images=(), te_ms=TE_MS[:2])
+    assert work(few) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"precession": None}, "phase.nii.gz: mr_1 has phase images and no precession"),
+        ({"field_strength_t": 15.0}, "field_strength_t is 15"),
+        ({"phase_images": (pathlib.Path("none.nii.gz"),)}, "none.nii.gz: no such file"),
+    ],
+)
+def test_refuses_echoes_that_cannot_be_fitted_before_the_work(multiecho, tmp_path, change, fault):
+    network = {"multimodal": Threshold()}
+    exam = dataclasses.replace(multiecho, **change)
+    refused([exam], tmp_path / "eval", fault, network)
+    with_map = dataclasses.replace(exam, pdff_map=exam.mask, pdff_unit="percent")
+    evaluate.evaluate([with_map], tmp_path / "eval", network)  # then nothing is fitted
+
+
+def test_refuses_phase_images_of_another_scan(multiecho, tmp_path):
+    network = {"multimodal": Threshold()}
+    save(multiecho.phase_images[0], np.zeros((*SHAPE, 5), np.float32))
+    refused([multiecho], tmp_path / "eval", "5 phase images for 6 magnitude images", network)
+    save(multiecho.phase_images[0], np.zeros((*SHAPE, 6), np.float32), AFFINE + np.eye(4, k=3))
+    refused([multiecho], tmp_path / "eval", "another grid than the image echoes.nii.gz", network)
 
 
 def refused(exams, output, match, networks=None, masks=None, all_echoes=False):

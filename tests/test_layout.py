@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "inference": DATA,
     "train": INFERENCE,
     "biometry": BASE | {"physics", "volume"},
+    "examine": INFERENCE | {"biometry"},
     "evaluation": BASE | {"physics", "volume", "biometry"},
     "report": BASE | {"physics", "volume", "biometry", "evaluation"},
 }

@@ -1,12 +1,19 @@
-"""Mean proton density fat fraction (PDFF) of the liver: every pixel of the map inside the mask.
+"""Proton density fat fraction (PDFF) of the whole liver: the paper's mean, and a fuller summary.
 
 The paper lays the mask found on the first echo on the scanner's map, with which the echoes are
-coregistered, and averages all pixels inside (PDFF estimation): vessels are not left out.
+coregistered, and averages all pixels inside (PDFF estimation): vessels are not left out, nor are
+the pixels at the border that hold some of the fat around the liver. Each of the other figures of
+`summarise` answers one of the two.
 """
 
 import dataclasses
 
 import numpy as np
+
+from liver_jax.biometry import summary
+
+# A common limit between a liver without and with steatosis.
+STEATOSIS_PERCENT = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,3 +45,31 @@ def mean_over_mask(pdff_percent: np.ndarray, mask: np.ndarray) -> MaskMean:
     if inside.size == 0:
         return MaskMean(None, 0)
     return MaskMean(float(inside.mean(dtype=np.float64)), int(inside.size))
+
+
+def summarise(
+    pdff_percent: np.ndarray,
+    mask: np.ndarray,
+    affine: np.ndarray,
+    vessels: np.ndarray | None = None,
+    fitted: np.ndarray | None = None,
+) -> summary.Summary:
+    """Summarises a PDFF map over a liver: every figure with its voxel count and standard error.
+
+    Args:
+        pdff_percent: [x, y, z], in percent.
+        mask: bool [x, y, z], the liver.
+        affine: [4, 4], voxel indices to RAS+ millimetres.
+        vessels: bool [x, y, z], as of `parenchyma.find_vessels`; without them there is no mean
+            without vessels.
+        fitted: bool [x, y, z]: where the map has a value. The others are left out and counted.
+
+    Returns:
+        The figures, in percent; `share_above` is the share of voxels above 5 %.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    return summary.summarise(
+        pdff_percent, mask, affine, "pdff_percent", vessels, fitted, STEATOSIS_PERCENT
+    )

@@ -15,9 +15,9 @@ import numpy as np
 import tqdm
 
 from liver_jax.cohort import manifest, parse
-from liver_jax.cohort.exam import MASKS, PERCENT, Exam, Fault
+from liver_jax.cohort.exam import MASKS, Exam, Fault
 from liver_jax.errors import InputError
-from liver_jax.volume import geometry, nifti
+from liver_jax.volume import geometry, nifti, phase
 from liver_jax.volume.geometry import Volume
 from liver_jax.volume.nifti import Header
 
@@ -140,8 +140,10 @@ def _check_headers(exam: Exam, faults: list[Fault]) -> dict[pathlib.Path, Header
 def _check_voxels(exam: Exam, headers: dict[pathlib.Path, Header], faults: list[Fault]) -> None:
     for column in ("images", "phase_images"):
         for path in getattr(exam, column):
-            if path in headers:
-                _attempt(faults, exam, column, nifti.read_image, path)
+            held = path in headers and _attempt(faults, exam, column, nifti.read_image, path)
+            if held and column == "phase_images":
+                attempt = (phase.check_range, held, exam.phase_unit, path)
+                _attempt(faults, exam, "phase_unit", *attempt)
     mask = None
     for column in MASKS:
         path = getattr(exam, column)
@@ -153,7 +155,7 @@ def _check_voxels(exam: Exam, headers: dict[pathlib.Path, Header], faults: list[
     if exam.pdff_map in headers and headers[exam.pdff_map].echo_count == 1:
         pdff = _attempt(faults, exam, "pdff_map", nifti.read_image, exam.pdff_map)
         if pdff is not None:
-            _attempt(faults, exam, "pdff_unit", _check_unit, exam, pdff, mask)
+            _attempt(faults, exam, "pdff_unit", manifest.check_unit, exam, pdff, mask)
 
 
 def _check_labels(exam: Exam, labels: Volume, mask: np.ndarray) -> None:
@@ -165,33 +167,6 @@ def _check_labels(exam: Exam, labels: Volume, mask: np.ndarray) -> None:
         wanted = ";".join(map(str, exam.liver_labels))
         fault = f"has no voxel of the liver labels {wanted}; it holds {present or 'only 0'}"
         raise InputError(exam.mask, fault, "Correct liver_labels, or name the mask that has liver")
-
-
-def _check_unit(exam: Exam, pdff: Volume, mask: np.ndarray | None) -> None:
-    """Compares the range of a PDFF map with the unit that its row names; the unit is not changed.
-
-    A map of the body reaches near 100 % in its fat. One that was cut out around the liver need not,
-    so only what no liver can be is refused there: a whole map at or below 1 %.
-    """
-    highest = float(pdff.data.max())
-    filled = pdff.data[pdff.data > 0]
-    typical = float(np.percentile(filled, 99)) if filled.size else 0.0  # noise fits run away
-    unit = exam.pdff_unit
-    full = 100.0 / PERCENT[unit]
-    body = mask is None or mask.shape != pdff.data.shape or filled.size > 2 * mask.sum()
-    if not filled.size:
-        likely = "empty: no value is above 0"
-    elif typical > 2 * full:
-        larger = [name for name, one in PERCENT.items() if one < PERCENT[unit]]
-        likely = " or ".join(larger) if larger else "something else than PDFF"
-    elif unit != "fraction" and highest <= 1.5 and (unit == "permille" or highest <= 1):
-        likely = "fraction"
-    elif unit == "permille" and body and highest <= 110:
-        likely = "percent"
-    else:
-        return
-    fault = f"has values up to {highest:.4g}, named {unit} in the manifest: looks like {likely}"
-    raise InputError(exam.pdff_map, fault, f"Name its true unit: {', '.join(PERCENT)}")
 
 
 def _check_copies(exams: list[Exam], faults: list[Fault]) -> None:

@@ -12,7 +12,7 @@ from liver_jax import files
 from liver_jax.cohort import parse
 from liver_jax.cohort.exam import COLUMNS, PERCENT, Exam, shared_subjects
 from liver_jax.errors import InputError
-from liver_jax.volume import geometry, nifti
+from liver_jax.volume import geometry, nifti, phase
 from liver_jax.volume.geometry import Volume
 
 
@@ -110,6 +110,23 @@ def load_image(exam: Exam) -> Volume:
     return volume
 
 
+def load_complex(exam: Exam) -> Volume | None:
+    """Reads all echoes of an examination as complex values.
+
+    Returns:
+        complex64 `[x, y, z, echo]`, or None where the examination has no phase images.
+
+    Raises:
+        InputError: As `load_image` and `check_phase`; or as `phase.combine`.
+    """
+    if not exam.phase_images:
+        return None
+    check_phase(exam)
+    magnitude, angle = load_image(exam), nifti.read_echoes(exam.phase_images)
+    names = (exam.images[0].name, str(exam.phase_images[0]))
+    return phase.combine(magnitude, angle, exam.phase_unit, *names)
+
+
 def load_mask(exam: Exam) -> Volume:
     """Reads the manual mask.
 
@@ -134,13 +151,15 @@ def load_pdff_percent(exam: Exam) -> Volume | None:
         float32 `[x, y, z]` in percent, or None where the examination has no map.
 
     Raises:
-        InputError: It cannot be read, is not 3D, or lies on another grid than the image.
+        InputError: It cannot be read, is not 3D, lies on another grid than the image, or its
+            values contradict its unit.
     """
     if exam.pdff_map is None:
         return None
     volume = nifti.read_image(exam.pdff_map)
     check_one_volume(exam.pdff_map, volume.echo_count)
     _check_on_image(exam, volume, exam.pdff_map)
+    check_unit(exam, volume, load_mask(exam).data if exam.mask else None)
     return Volume(volume.data * np.float32(PERCENT[exam.pdff_unit]), volume.affine)
 
 
@@ -169,11 +188,55 @@ def check_echo_count(exam: Exam, echo_count: int) -> None:
         raise InputError(where, fault, "Give one echo time for each echo, in the same order")
 
 
+def check_phase(exam: Exam) -> None:
+    """Refuses phase images whose unit or direction the row does not tell; opens no file.
+
+    Read in the wrong direction, fat turns into something between fat and water.
+    """
+    for column, choices in (("phase_unit", phase.RADIANS), ("precession", phase.PRECESSIONS)):
+        if getattr(exam, column) not in choices:
+            fault = f"{exam.exam_id} has phase images and no {column}"
+            raise InputError(exam.phase_images[0], fault, f"Write {' or '.join(choices)}")
+
+
 def check_one_volume(path: pathlib.Path, echo_count: int) -> None:
     """Refuses a mask or map that is 4D."""
     if echo_count != 1:
         fault = f"has {echo_count} volumes, while a mask or map has one"
         raise InputError(path, fault, "Save the one that belongs to the image as a 3D file")
+
+
+def check_unit(exam: Exam, pdff: Volume, mask: np.ndarray | None) -> None:
+    """Compares the range of a PDFF map with the unit that its row names; the unit is not changed.
+
+    A map of the body reaches near 100 % in its fat. One that was cut out around the liver need not,
+    so only what no liver can be is refused there: a map at or below 1 %. A fit has values a
+    little below 0 and above 100 %, and where there is only noise it has any: hence percentiles.
+
+    Args:
+        exam: Names the unit and the file.
+        pdff: The map, as it is in the file.
+        mask: bool [x, y, z], the liver, which tells a map of the body from one cut out; or None.
+    """
+    filled = pdff.data[pdff.data > 0]
+    typical = float(np.percentile(filled, 99)) if filled.size else 0.0
+    highest = float(np.percentile(filled, 99.9)) if filled.size else 0.0
+    unit = exam.pdff_unit
+    full = 100.0 / PERCENT[unit]
+    body = mask is None or mask.shape != pdff.data.shape or filled.size > 2 * mask.sum()
+    if not filled.size:
+        likely = "empty: no value is above 0"
+    elif typical > 2 * full:
+        larger = [name for name, one in PERCENT.items() if one < PERCENT[unit]]
+        likely = " or ".join(larger) if larger else "something else than PDFF"
+    elif unit != "fraction" and typical <= (1.5 if body or unit == "permille" else 1):
+        likely = "fraction"
+    elif unit == "permille" and body and highest <= 110:
+        likely = "percent"
+    else:
+        return
+    fault = f"has values up to {highest:.4g}, named {unit} in the manifest: looks like {likely}"
+    raise InputError(exam.pdff_map, fault, f"Name its true unit: {', '.join(PERCENT)}")
 
 
 def _check_on_image(exam: Exam, volume: Volume, path: pathlib.Path) -> None:

@@ -29,11 +29,31 @@ FIGURES = (
 )
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class PdffMap:
+    """A PDFF map and where it came from.
+
+    Attributes:
+        percent: [x, y, z].
+        source: `map` (the scanner's), `magnitude_fit` or `complex_fit` (of the echoes).
+        fitted: bool [x, y, z], where it has a value; None for everywhere.
+    """
+
+    percent: np.ndarray
+    source: str
+    fitted: np.ndarray | None = None
+
+    def mean_percent(self, mask: np.ndarray) -> float | None:
+        """The mean over a mask, as far as there are values; None where there are none."""
+        inside = mask if self.fitted is None else mask & self.fitted
+        return pdff.mean_over_mask(self.percent, inside).percent
+
+
 def measure(
     automated: np.ndarray,
     manual: np.ndarray,
     affine: np.ndarray,
-    pdff_percent: np.ndarray | None,
+    pdff_map: PdffMap | None,
 ) -> dict:
     """Measures one pair of masks.
 
@@ -41,7 +61,7 @@ def measure(
         automated: bool [x, y, z].
         manual: bool [x, y, z]; the reference.
         affine: [4, 4], voxel indices to RAS+ millimetres, of the grid that both lie on.
-        pdff_percent: [x, y, z], the PDFF map on that grid in percent; None where there is none.
+        pdff_map: On that grid; None where there is none.
 
     Returns:
         `status` (`ok` or `empty`), `reason` (None), each of `FIGURES` and `flags`.
@@ -72,10 +92,10 @@ def measure(
         **dataclasses.asdict(counts),
         "flags": flags,
     }
-    if pdff_percent is not None:
-        row["pdff_percent_auto"] = pdff.mean_over_mask(pdff_percent, automated).percent
-        row["pdff_percent_manual"] = pdff.mean_over_mask(pdff_percent, manual).percent
-        row["pdff_source"] = "map"
+    if pdff_map is not None:
+        row["pdff_percent_auto"] = pdff_map.mean_percent(automated)
+        row["pdff_percent_manual"] = pdff_map.mean_percent(manual)
+        row["pdff_source"] = pdff_map.source
     return row
 
 

@@ -1,6 +1,8 @@
 """A checkpoint applied to scans: probability of liver on each scan's own grid."""
 
 import dataclasses
+import hashlib
+import json
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -90,6 +92,16 @@ class Predictor:
         placement = preprocess.place(volume, modality, self.settings)
         images = preprocess.image_slices(volume, modality, placement, self.settings, subject)
         return preprocess.to_scan_grid(self.slices(images), placement, volume)
+
+
+def identity(predictor: Predictor) -> dict:
+    """Tells a checkpoint from another one that was trained into the same folder later."""
+    record = json.dumps(dict(predictor.record), sort_keys=True, default=str)
+    return {
+        "checkpoint": predictor.checkpoint,
+        "step": int(predictor.step),
+        "record_sha256": hashlib.sha256(record.encode()).hexdigest(),
+    }
 
 
 def make_forward(model: nn.Module) -> Callable[[Any, jax.Array], jax.Array]:

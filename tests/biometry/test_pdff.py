@@ -26,3 +26,13 @@ def test_a_large_map_is_summed_without_rounding():
 def test_another_shape_is_not_broadcast():
     with pytest.raises(ValueError, match="differ in shape"):
         pdff.mean_over_mask(np.ones((2, 2, 1)), np.ones((2, 2, 2), bool))
+
+
+def test_the_summary_is_of_percent_above_5_and_counts_what_has_no_fit():
+    pdff_percent = np.array([4.0, 5.0, 6.0, 7.0, 99.0]).reshape(5, 1, 1)
+    fitted = pdff_percent < 90
+    found = pdff.summarise(pdff_percent, np.ones((5, 1, 1), bool), np.eye(4), fitted=fitted)
+    assert (found.quantity, found.threshold) == ("pdff_percent", 5)
+    assert found.mean.value == 5.5
+    assert found.share_above.value == 0.5
+    assert (found.mean.voxel_count, found.unfitted_voxel_count) == (4, 1)

@@ -152,6 +152,17 @@ def test_phase_images_lie_on_the_image(tmp_path, cohort):
     assert (fault.column, fault.file) == ("phase_images", "mr_p1.nii.gz")
 
 
+def test_phase_has_the_range_of_its_unit(tmp_path, cohort):
+    mr, _ = cohort
+    scan(mr.phase_images[1], np.linspace(-180, 180, 120, dtype=np.float32).reshape(SHAPE))
+    fault = only(checked(tmp_path, mr))
+    assert (fault.column, fault.file) == ("phase_unit", "mr_p2.nii.gz")
+    assert "named radian: beyond two pi" in fault.message
+    faults = checked(tmp_path, dataclasses.replace(mr, phase_unit="scanner")).faults
+    assert [(fault.column, fault.file) for fault in faults] == [("phase_unit", "mr_p1.nii.gz")]
+    assert "looks like radian" in faults[0].message
+
+
 def test_echo_counts(tmp_path, cohort):
     mr, ct = cohort
     together = scan(tmp_path / "all.nii.gz", np.ones((*SHAPE, 3), np.float32))

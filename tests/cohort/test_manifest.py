@@ -319,13 +319,64 @@ def test_load(exam):
     assert manifest.image_hashes(exam) == tuple(files.sha256(path) for path in exam.images)
 
 
-@pytest.mark.parametrize(
-    ("unit", "percent"), [("percent", 20), ("fraction", 2000), ("permille", 2)]
-)
-def test_pdff_in_percent(exam, tmp_path, unit, percent):
-    scan(tmp_path / "p.nii", np.full((3, 4, 2), 20, np.int16))
+# Of three readings of the same map one fits: fat is near 100 %.
+@pytest.mark.parametrize(("unit", "fat"), [("percent", 95), ("fraction", 0.95), ("permille", 950)])
+def test_pdff_in_percent(exam, tmp_path, unit, fat):
+    stored = np.full((3, 4, 2), fat, np.float32)
+    stored[0] *= 0.2
+    stored[1, 0] *= [-0.01, 1.1]  # as a fit has them
+    scan(tmp_path / "p.nii", stored)
     exam = dataclasses.replace(exam, pdff_map=tmp_path / "p.nii", pdff_unit=unit)
-    assert manifest.load_pdff_percent(exam).data == pytest.approx(percent)
+    assert manifest.load_pdff_percent(exam).data == pytest.approx(stored / fat * 95)
+    for other in {"percent", "fraction", "permille"} - {unit}:
+        with pytest.raises(InputError, match=f"named {other} in the manifest: looks like"):
+            manifest.load_pdff_percent(dataclasses.replace(exam, pdff_unit=other))
+
+
+@pytest.fixture
+def complex_exam(exam, tmp_path):
+    """`exam` with the phase of its echoes, a quarter of a circle and minus a half."""
+    for echo, step in ((1, 2048), (2, -4096)):
+        scan(tmp_path / f"a_p{echo}.nii.gz", np.full((3, 4, 2), step, np.int16))
+    return dataclasses.replace(
+        exam,
+        phase_images=(tmp_path / "a_p1.nii.gz", tmp_path / "a_p2.nii.gz"),
+        phase_unit="scanner",
+        precession="clockwise",
+    )
+
+
+def test_load_complex(exam, complex_exam):
+    assert manifest.load_complex(exam) is None
+    echoes = manifest.load_complex(complex_exam)
+    assert echoes.data.dtype == np.complex64
+    assert echoes.data.shape == (3, 4, 2, 2)
+    np.testing.assert_allclose(echoes.data[0, 0, 0], [1j, -2], atol=1e-6)
+    np.testing.assert_array_equal(echoes.affine, AFFINE)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"precession": None}, "a1 has phase images and no precession. Write clockwise or counter"),
+        ({"phase_unit": None}, "a1 has phase images and no phase_unit. Write radian or scanner"),
+        ({"phase_unit": "radian"}, "named radian: beyond two pi"),
+    ],
+)
+def test_load_complex_refuses_what_the_row_does_not_tell(complex_exam, change, fault):
+    with pytest.raises(InputError, match=rf"a_p1\.nii\.gz: .*{fault}"):
+        manifest.load_complex(dataclasses.replace(complex_exam, **change))
+
+
+def test_load_complex_refuses_phase_of_another_scan(complex_exam, tmp_path):
+    one = dataclasses.replace(complex_exam, phase_images=complex_exam.phase_images[:1])
+    with pytest.raises(InputError, match="1 phase images for 2 magnitude images"):
+        manifest.load_complex(one)
+    moved = AFFINE + np.eye(4, k=3)
+    scan(tmp_path / "a_p1.nii.gz", np.full((3, 4, 2), -4000, np.int16), moved)
+    scan(tmp_path / "a_p2.nii.gz", np.full((3, 4, 2), -4000, np.int16), moved)
+    with pytest.raises(InputError, match=r"a_p1\.nii\.gz: lies on another grid than the magnitude"):
+        manifest.load_complex(complex_exam)
 
 
 def test_load_refuses(exam, tmp_path):

@@ -17,7 +17,7 @@ def test_a_pair_by_hand():
     automated, manual = mask(np.s_[1:3, 1, 1]), mask(np.s_[2:4, 1, 1])
     pdff_percent = np.zeros(automated.shape, np.float32)
     pdff_percent[1:4, 1, 1] = 10.0, 20.0, 40.0
-    row = cases.measure(automated, manual, AFFINE, pdff_percent)
+    row = cases.measure(automated, manual, AFFINE, cases.PdffMap(pdff_percent, "map"))
     assert row["status"] == "ok" and row["reason"] is None and row["flags"] == []
     assert (row["tp"], row["fp"], row["fn"], row["tn"]) == (1, 1, 1, 141)
     assert row["dice"] == 0.5 and row["rvd_percent"] == 0.0
@@ -36,7 +36,8 @@ def test_a_pair_by_hand():
     ],
 )
 def test_policy_for_empty_masks(automated, manual, dice, flags):
-    row = cases.measure(automated, manual, AFFINE, np.full(automated.shape, 20.0))
+    pdff_map = cases.PdffMap(np.full(automated.shape, 20.0), "map")
+    row = cases.measure(automated, manual, AFFINE, pdff_map)
     assert row["status"] == "empty" and row["flags"] == flags
     assert row["dice"] == dice
     assert all(row[figure] is None for figure in cases.SURFACE_FIGURES)
@@ -48,6 +49,16 @@ def test_policy_for_empty_masks(automated, manual, dice, flags):
 def test_without_a_map_there_is_no_fat_fraction():
     row = cases.measure(mask(np.s_[2, 2, 2]), mask(np.s_[2, 2, 2]), AFFINE, None)
     assert row["pdff_source"] is row["pdff_percent_auto"] is row["pdff_percent_manual"] is None
+
+
+def test_a_fitted_map_counts_where_it_was_fitted():
+    both = mask(np.s_[1:3, 1, 1])
+    percent = np.zeros(both.shape, np.float32)
+    percent[1, 1, 1] = 10.0
+    pdff_map = cases.PdffMap(percent, "complex_fit", percent > 0)
+    row = cases.measure(both, mask(np.s_[2, 1, 1]), AFFINE, pdff_map)
+    assert (row["pdff_percent_auto"], row["pdff_percent_manual"]) == (10.0, None)
+    assert row["pdff_source"] == "complex_fit"
 
 
 def test_a_mask_that_fills_the_volume_has_no_surface():

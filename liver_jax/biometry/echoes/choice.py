@@ -34,7 +34,7 @@ def separation_nats(estimate: magnitude.Estimate, noise: jax.Array | float) -> j
     """
     difference = estimate.other_residual_squares - estimate.residual_squares
     variance = jnp.maximum(jnp.square(noise), jnp.finfo(jnp.float32).tiny)
-    return jnp.minimum(difference / (2.0 * variance), _MOST_NATS)
+    return jnp.clip(difference / (2.0 * variance), 0.0, _MOST_NATS)
 
 
 def ambiguous(

@@ -196,7 +196,6 @@ def blocks(
     Returns:
         [z, x, y] in Hz, of blocks, without jumps of a period where there is one.
     """
-
     # [voxel of the block, candidate, block...]: a vote is a sum over the first axis.
     costs, fields, voters = (_members(array, size) for array in (cost, candidate_hz, seen[None]))
 

@@ -152,9 +152,14 @@ def _phase_errors(
             flat[3],
         )
 
-    first = once(jnp.zeros((real.shape[0], terms.shape[0])))
-    astray = jnp.abs(phase_errors.angle(first, terms)).max() > _PHASE_LIMIT_RADIAN
-    return jax.lax.cond(astray, once, lambda found: found, first)
+    def again(state: tuple[jax.Array, jax.Array]) -> jax.Array:
+        done, coefficients = state
+        astray = jnp.abs(phase_errors.angle(coefficients, terms)).max() > _PHASE_LIMIT_RADIAN
+        return (done == 0) | ((done == 1) & astray)
+
+    nothing = jnp.zeros((real.shape[0], terms.shape[0]))
+    state = (jnp.int32(0), nothing)
+    return jax.lax.while_loop(again, lambda state: (state[0] + 1, once(state[1])), state)[1]
 
 
 def _stride(shape: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -24,6 +24,8 @@ from liver_jax.biometry.echoes import least_squares
 _STARTS = (0.1, 0.9, 0.5)
 _ITERATIONS = 9
 R2STAR_LIMIT_PER_S = 1500.0
+# What mostly fat must explain better to be chosen, in squares of the largest echo.
+_WATER_FIRST = 1e-8
 # Explanations whose fat fractions differ by less are one.
 DISTINCT = 0.1
 # Voxels at a time: what is worked on at once then fits a processor's cache, and memory is bounded.
@@ -45,7 +47,7 @@ class Estimate(NamedTuple):
             there is none, of another descent that came to the same end.
         other_fat: As `other_water`.
         other_r2star_per_s: As `other_water`.
-        other_residual_squares: Not less than `residual_squares`, unless `choice.regularise` chose.
+        other_residual_squares: As `other_water`.
     """
 
     water: jax.Array
@@ -153,26 +155,28 @@ def _fit(magnitude: jax.Array, te_s: jax.Array, dephasing: Dephasing) -> Estimat
         for k in range(len(echoes))
     )
 
-    ends = [tuple(e[k] for e in (water, fat, decay, residual_squares)) for k in range(len(_STARTS))]
+    # Three echoes are often explained in full both ways: rounding must not choose then.
+    cost = residual_squares + jnp.where(fat > water, _WATER_FIRST, 0.0)
+    ends = [
+        tuple(part[k] for part in (water, fat, decay, residual_squares, cost))
+        for k in range(len(_STARTS))
+    ]
     best = ends[0]
     for end in ends[1:]:
-        best = _where(end[3] < best[3], end, best)
-    other, penalty = None, None
+        best = _where(end[-1] < best[-1], end, best)
+    best_fraction = fraction(best[0], best[1])
+    other = None
     for end in ends:
-        same = jnp.abs(fraction(end[0], end[1]) - fraction(best[0], best[1])) < DISTINCT
+        same = jnp.abs(fraction(end[0], end[1]) - best_fraction) < DISTINCT
         # Any explanation that differs goes before any that is the same.
-        cost = jnp.where(same, 1e6, end[3])
-        if other is None:
-            other, penalty = end, cost
-        else:
-            other = _where(cost < penalty, end, other)
-            penalty = jnp.minimum(cost, penalty)
+        end = (*end[:-1], end[-1] + jnp.where(same, 1e6, 0.0))
+        other = end if other is None else _where(end[-1] < other[-1], end, other)
 
     largest = jnp.finfo(jnp.float32).max
     return Estimate(
         *(
             jnp.where(scale > 0, part, 0.0)
-            for water, fat, decay, squares in (best, other)
+            for water, fat, decay, squares in (best[:4], other[:4])
             for part in (
                 jnp.minimum(water * scale, largest),
                 jnp.minimum(fat * scale, largest),

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 
 from liver_jax.biometry.echoes import choice, magnitude
 
-# The median is taken of sums over so many voxels, one after the other: more would let faults that lie
-# here and there spoil the sums, fewer would feel the shape of the distribution, not its mean only.
+# The median is taken of sums over so many voxels, one after the other: more would let faults that
+# lie here and there spoil the sums, fewer would feel the shape of the distribution, not its mean.
 _TOGETHER = 4
 # Of weighing the two explanations by their probabilities under the noise found so far.
 _ROUNDS = 3
