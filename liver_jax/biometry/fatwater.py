@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from liver_jax.biometry.echoes import choice, fieldmap, joint, magnitude, noise, rician
+from liver_jax.biometry.echoes import choice, fieldmap, joint, magnitude, noise, rician, search
 from liver_jax.biometry.echoes.phased import R2STAR_RANGE, Sampling
 from liver_jax.physics import spectra
 from liver_jax.physics.spectra import Spectrum
@@ -59,8 +59,8 @@ class Fit:
         noise: One number: the standard deviation of the noise of each channel, in the units of the
             echoes, estimated from the residuals of all voxels.
         phase_error_radian: [echo]: the phase that gradients left in each echo of complex data, root
-            mean square over the image; it was found and turned back (`echoes.phase_errors`). None
-            for magnitude.
+            mean square over the image; it was found and turned back (`echoes.phase_errors`).
+            0 where there was none to speak of; None for magnitude.
     """
 
     pdff_percent: jax.Array
@@ -127,6 +127,7 @@ def fit_complex(
     spacing_mm: Sequence[float] | None = None,
     t1_weight: float | None = None,
     mask: np.ndarray | None = None,
+    correct_phase: bool = True,
 ) -> Fit:
     """Fits complex echoes, with a field map that is smooth over the image.
 
@@ -142,6 +143,8 @@ def fit_complex(
             None leaves PDFF as weighted.
         mask: bool [...], where results are wanted; None: wherever there is signal. The field map
             is sought over all of the image either way.
+        correct_phase: Whether phase errors of the echoes (eddy currents, bipolar readouts) are
+            sought and turned back, see `echoes.phase_errors`.
 
     Raises:
         ValueError: The shapes do not fit, the echo times are not rising, or `precession` is
@@ -157,7 +160,7 @@ def fit_complex(
         raise ValueError(f"spacing_mm {spacing_mm} is not one number for each axis of {shape}")
     grid = fieldmap.field_grid(te, field_strength_t)
     numbers = (grid.field_hz, grid.period_hz, fieldmap.tolerance_hz(field_strength_t))
-    lookup = joint.Lookup(
+    lookup = search.Lookup(
         jnp.asarray(fieldmap.projections(te, dephasing, grid)),
         *(jnp.asarray(value, jnp.float32) for value in numbers),
     )
@@ -169,6 +172,7 @@ def fit_complex(
         jnp.float32(1.0 if precession == "clockwise" else -1.0),
         jnp.float32(1.0 if t1_weight is None else t1_weight),
         _block(shape, spacing_mm),
+        correct_phase,
     )
 
 
@@ -271,15 +275,16 @@ def _fit_magnitude(
     return _finish(voxels, seen, sigma, t1_weight)
 
 
-@functools.partial(jax.jit, static_argnames="block")
+@functools.partial(jax.jit, static_argnames=("block", "correct_phase"))
 def _fit_complex(
     echoes: jax.Array,
     mask: jax.Array | None,
     sampling: Sampling,
-    lookup: joint.Lookup,
+    lookup: search.Lookup,
     turn: jax.Array,
     t1_weight: jax.Array,
     block: tuple[int, int, int],
+    correct_phase: bool,
 ) -> Fit:
     *shape, echo_count = echoes.shape
     # [echo, z, x, y]: a compiler makes fast code along the last axis, and z may have length 1.
@@ -291,7 +296,7 @@ def _fit_complex(
     finite = jnp.isfinite(real) & jnp.isfinite(imag)
     real, imag = jnp.where(finite, real, 0.0), jnp.where(finite, imag, 0.0)
     seen = _signal(jnp.sqrt((real**2 + imag**2).max(axis=0)))
-    found = joint.fit(real, imag, seen, sampling, lookup, block)
+    found = joint.fit(real, imag, seen, sampling, lookup, block, correct_phase)
     p = found.solution
     voxels = _Voxels(
         p.water,

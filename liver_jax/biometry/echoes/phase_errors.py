@@ -3,7 +3,7 @@
 A complex fit takes phase for truth, and an error of a tenth of a radian for several points of fat.
 Magnitudes do not see it. Such errors differ from echo to echo and vary slowly over the image, while
 what water, fat and the field do to the phase belongs to each voxel. So each echo is given a phase
-that is linear in place, and it is sought together with the voxels' own unknowns: fit the voxels,
+that is quadratic in place, and it is sought together with the voxels' own unknowns: fit the voxels,
 see by how much each echo is turned over all of them, turn it back, and again. What a constant phase
 or the field would explain as well (a part that is the same in all echoes, or rises with echo time)
 is left to them.
@@ -18,14 +18,25 @@ from liver_jax.biometry.echoes.phased import Parameters, Sampling
 _ROUNDS, _FIT_ROUNDS = 6, 2
 
 
+TERMS = 10
+
+
 def basis(shape: tuple[int, int, int]) -> jax.Array:
-    """1 and the place along each axis, from -1 to 1 over the image; float32 [4, z, x, y]."""
+    """1, the place along each axis (from -1 to 1 over the image), and its squares and products.
+
+    Returns:
+        float32 [10, z, x, y]; what belongs to an axis of one voxel is 0.
+    """
     axes = [jnp.linspace(-1.0, 1.0, n) if n > 1 else jnp.zeros(1) for n in shape]
-    return jnp.stack([jnp.ones(shape), *jnp.meshgrid(*axes, indexing="ij")])
+    z, x, y = jnp.meshgrid(*axes, indexing="ij")
+    squares = [
+        place * place - 1 / 3 if n > 1 else place for place, n in zip((z, x, y), shape, strict=True)
+    ]
+    return jnp.stack([jnp.ones(shape), z, x, y, *squares, z * x, z * y, x * y])
 
 
 def angle(coefficients: jax.Array, terms: jax.Array) -> jax.Array:
-    """The phase of each echo in radian, [echo, ...], of coefficients [echo, 4] and `basis`."""
+    """The phase of each echo in radian, [echo, ...], of coefficients [echo, 10] and `basis`."""
     return jnp.tensordot(coefficients, terms, axes=1)
 
 
@@ -53,10 +64,10 @@ def estimate(
         field_hz: [voxel], in the right valley.
         r2star_per_s: [voxel].
         weight: [voxel]: one over the noise variance, in the units of `real`; 0: not asked.
-        terms: [4, voxel], of `basis`.
+        terms: [10, voxel], of `basis`.
 
     Returns:
-        [echo, 4], the coefficients of `angle`.
+        [echo, 10], the coefficients of `angle`.
     """
     echo_count = real.shape[0]
     centred = sampling.te_s - sampling.te_s.mean()

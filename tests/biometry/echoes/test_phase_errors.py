@@ -20,14 +20,14 @@ def _without_what_voxels_explain(pattern):
 @pytest.mark.parametrize("kind", ["odd and even", "first echo", "eddy currents"])
 def test_errors_are_found_among_fat_water_and_noise(kind):
     rng = np.random.default_rng(1)
-    terms = np.asarray(phase_errors.basis(SHAPE)).reshape(4, -1)
+    terms = np.asarray(phase_errors.basis(SHAPE)).reshape(phase_errors.TERMS, -1)
     echo = np.arange(6)
     in_time = {
         "odd and even": 0.2 * (-1.0) ** echo,
         "first echo": 0.3 * (echo == 0),
         "eddy currents": 0.3 * np.exp(-echo / 1.5),
     }[kind]
-    in_place = np.array([0.5, 0.0, 0.8, -0.3])
+    in_place = np.array([0.5, 0.0, 0.8, -0.3, 0.0, 0.4, 0.0, 0.0, 0.0, -0.2])
     wanted = np.outer(in_time, in_place)
     count = terms.shape[1]
     pdff = rng.uniform(0, 0.9, count)
@@ -51,7 +51,7 @@ def test_errors_are_found_among_fat_water_and_noise(kind):
     )
     np.testing.assert_allclose(found, _without_what_voxels_explain(wanted), atol=0.02)
     # A single slice has no slope along its normal.
-    np.testing.assert_allclose(found[:, 1], 0.0, atol=1e-6)
+    np.testing.assert_allclose(found[:, [1, 4, 7, 8]], 0.0, atol=1e-6)
 
 
 def test_turning_there_and_back_changes_nothing():
@@ -68,8 +68,11 @@ def test_turning_there_and_back_changes_nothing():
 
 def test_basis_runs_from_minus_one_to_one():
     terms = np.asarray(phase_errors.basis((3, 1, 5)))
-    assert terms.shape == (4, 3, 1, 5)
+    assert terms.shape == (phase_errors.TERMS, 3, 1, 5)
     np.testing.assert_allclose(terms[0], 1.0)
     np.testing.assert_allclose(terms[1, :, 0, 0], [-1, 0, 1])
     np.testing.assert_allclose(terms[2], 0.0)
     np.testing.assert_allclose(terms[3, 0, 0], [-1, -0.5, 0, 0.5, 1])
+    np.testing.assert_allclose(terms[6, 0, 0], np.array([1, 0.25, 0, 0.25, 1]) - 1 / 3, rtol=1e-6)
+    np.testing.assert_allclose(terms[8, :, 0], np.outer([-1, 0, 1], [-1, -0.5, 0, 0.5, 1]))
+    np.testing.assert_allclose(terms[[5, 7, 9]], 0.0)
