@@ -196,17 +196,21 @@ def blocks(
     Returns:
         [z, x, y] in Hz, of blocks, without jumps of a period where there is one.
     """
-    # [voxel of the block, candidate, block...]: a vote is a sum over the first axis.
-    costs, fields, voters = (_members(array, size) for array in (cost, candidate_hz, seen[None]))
+    # [z, voxel of the block, candidate, x, y]: a vote is a sum over the voxels of a block.
+    members = [_members(array, size) for array in (cost, candidate_hz, seen[None])]
+    members = [jnp.moveaxis(array, -3, 0) for array in members]
 
     def add(votes: jax.Array, voxel: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
         cost, field, votes_too = voxel
-        apart = neighbours.distance(grid_hz[:, None, None, None, None], field, period_hz)
+        apart = neighbours.distance(grid_hz[:, None, None, None], field, period_hz)
         voice = (cost + _MOST_OF_A_VOTE * jnp.minimum(apart / tolerance, 1.0)).min(axis=1)
         return votes + jnp.where(votes_too, voice, 0.0), None
 
-    nothing = jnp.zeros((grid_hz.shape[0], *costs.shape[2:]))
-    votes, _ = jax.lax.scan(add, nothing, (costs, fields, voters))
+    def one_slice(voxels: tuple[jax.Array, ...]) -> jax.Array:
+        nothing = jnp.zeros((grid_hz.shape[0], *voxels[0].shape[-2:]))
+        return jax.lax.scan(add, nothing, voxels)[0]
+
+    votes = jnp.moveaxis(jax.lax.map(one_slice, tuple(members)), 0, 1)
     circular = jnp.isfinite(period_hz)
     votes = votes + _PRIOR * (grid_hz / grid_hz[0])[:, None, None, None] ** 2
     costs, points = _minima(votes, circular, _BLOCK_CANDIDATES)
@@ -263,6 +267,9 @@ def beliefs(
 ) -> jax.Array:
     """What each candidate costs with all that its neighbours and its block say, in nats.
 
+    Here neighbours are those of the same slice: what lies between slices, further apart as a rule,
+    the blocks know already, and one slice fits a processor's cache.
+
     Args:
         cost: [candidate, z, x, y], of `own_cost`.
         candidate_hz: [candidate, z, x, y].
@@ -274,8 +281,15 @@ def beliefs(
     Returns:
         [candidate, z, x, y]; the lowest is to be chosen.
     """
-    apart = neighbours.distance(candidate_hz, around_hz, period_hz)
-    own = cost + _BLOCK * jnp.minimum(apart / tolerance, 1.0)
-    own = jnp.where(seen, own, 0.0)
-    weight = (_NEIGHBOUR,) * 3
-    return neighbours.total_cost(own, candidate_hz, weight, tolerance, period_hz, _VOXEL_ROUNDS)
+
+    def one_slice(part: tuple[jax.Array, ...]) -> jax.Array:
+        cost, field, seen, around = (array[..., None, :, :] for array in part)
+        apart = neighbours.distance(field, around, period_hz)
+        own = cost + _BLOCK * jnp.minimum(apart / tolerance, 1.0)
+        own = jnp.where(seen, own, 0.0)
+        weight = (_NEIGHBOUR,) * 3
+        total = neighbours.total_cost(own, field, weight, tolerance, period_hz, _VOXEL_ROUNDS)
+        return total[:, 0]
+
+    slices = (*(jnp.moveaxis(a, 1, 0) for a in (cost, candidate_hz)), seen, around_hz)
+    return jnp.moveaxis(jax.lax.map(one_slice, slices), 0, 1)

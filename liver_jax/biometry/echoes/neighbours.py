@@ -67,10 +67,11 @@ def total_cost(
     def disagreement(axis: int, step: int) -> jax.Array:
         """[from, to, x, y, z]: at each voxel, what its candidates cost beside its neighbour's."""
         neighbour = jnp.roll(value, -step, axis + 1)
-        apart = distance(value[:, None], neighbour[None], period)
-        return weight[axis] * jnp.minimum(apart / tolerance, 1.0)
+        difference = distance(value[:, None], neighbour[None], period)
+        return weight[axis] * jnp.minimum(difference / tolerance, 1.0)
 
     ways = [(axis, step) for axis in axes for step in (1, -1)]
+    apart = [disagreement(axis, step) for axis, step in ways]
 
     def one_round(_: int, messages: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         belief = cost + sum(messages)
@@ -78,7 +79,7 @@ def total_cost(
         for index, (axis, step) in enumerate(ways):
             # What a neighbour said is not told back to it: the message of the opposite way.
             said = belief - messages[index ^ 1]
-            told = (said[:, None] + disagreement(axis, step)).min(axis=0)
+            told = (said[:, None] + apart[index]).min(axis=0)
             new.append(arriving(told - told.min(axis=0), axis, step))
         return tuple(new)
 
