@@ -425,6 +425,7 @@ def test_the_program(run, folder):
     assert err.count("\n") == 1 and "m.nii.gz" in err
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.parametrize(
     ("name", "shape"), [("ismrm_12", (157, 256, 3)), ("b0nice_99", (256, 256, 1))]

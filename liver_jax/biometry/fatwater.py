@@ -17,7 +17,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from liver_jax.biometry.echoes import choice, fieldmap, joint, magnitude, noise, rician, search
+from liver_jax.biometry.echoes import (
+    choice,
+    fieldmap,
+    joint,
+    magnitude,
+    noise,
+    phase_errors,
+    rician,
+    search,
+)
 from liver_jax.biometry.echoes.phased import R2STAR_RANGE, Sampling
 from liver_jax.physics import spectra
 from liver_jax.physics.spectra import Spectrum
@@ -49,8 +58,9 @@ class Fit:
         fat: As `water`; not corrected for T1.
         field_map_hz: Of complex data; None for magnitude, which does not show it.
         residual: Root mean square of what the model leaves, in the units of the echoes.
-        ambiguous: Fat and water may be exchanged: the two ways to explain the echoes differ by
-            less than noise does.
+        ambiguous: Fat and water may be exchanged: the two best explanations differ by less than
+            noise does, or one is so uncertain that it reaches from water to fat. Where neighbours
+            were asked, they count as well.
         fitted: Where there is a result: inside the mask, and the fit is sound.
         failed: Inside the mask, and no sound result: no amplitude above the noise, or R2* ran to
             its bound.
@@ -164,16 +174,41 @@ def fit_complex(
         jnp.asarray(fieldmap.projections(te, dephasing, grid)),
         *(jnp.asarray(value, jnp.float32) for value in numbers),
     )
+    sampling = Sampling(jnp.asarray(te / 1000.0, jnp.float32), *_pair(dephasing))
+    block = _block(shape, spacing_mm)
+    turn = jnp.float32(1.0 if precession == "clockwise" else -1.0)
+    # Two programs, one after the other: compiled as one they would take twice the memory.
+    real, imag, seen = _split(data, turn)
+    coefficients = jnp.zeros((te.size, phase_errors.TERMS))
+    if correct_phase:
+        coefficients = joint.find_phase_errors(real, imag, seen, sampling, lookup, block)
     return _fit_complex(
-        data,
+        real,
+        imag,
+        seen,
+        coefficients,
         _on_grid(mask, shape),
-        Sampling(jnp.asarray(te / 1000.0, jnp.float32), *_pair(dephasing)),
+        sampling,
         lookup,
-        jnp.float32(1.0 if precession == "clockwise" else -1.0),
         jnp.float32(1.0 if t1_weight is None else t1_weight),
-        _block(shape, spacing_mm),
-        correct_phase,
+        block,
+        shape,
     )
+
+
+@jax.jit
+def foreground(echoes: np.ndarray | jax.Array) -> jax.Array:
+    """The body, roughly: where the brightest echo is above a share of what is bright in the image.
+
+    Args:
+        echoes: Magnitude or complex [..., echo].
+
+    Returns:
+        bool [...]; nowhere in an image of zeros.
+    """
+    strength = jnp.abs(echoes)
+    strength = jnp.where(jnp.isfinite(strength), strength, 0.0).max(axis=-1)
+    return strength > _BACKGROUND * jnp.percentile(strength, 98.0)
 
 
 def _checked(
@@ -248,7 +283,7 @@ def _fit_magnitude(
     on_grid = jnp.moveaxis(echoes.astype(jnp.float32), -1, 0)
     on_grid = jnp.where(jnp.isfinite(on_grid) & (on_grid > 0), on_grid, 0.0)
     flat = on_grid.reshape(echo_count, -1)
-    seen = _signal(on_grid.max(axis=0)) if mask is None else mask
+    seen = foreground(echoes) if mask is None else mask
     estimate = magnitude.fit(flat, te_s, dephasing)
     if echo_count > LEAST_ECHOES:
         sigma = noise.from_residuals(estimate, echo_count)
@@ -275,34 +310,42 @@ def _fit_magnitude(
     return _finish(voxels, seen, sigma, t1_weight)
 
 
-@functools.partial(jax.jit, static_argnames=("block", "correct_phase"))
+@jax.jit
+def _split(echoes: jax.Array, turn: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Real and imaginary part, [echo, z, x, y], and where there is signal.
+
+    Compilers make fast code along the last axis, and z may have length 1.
+    """
+    *shape, echo_count = echoes.shape
+    volume = echoes.reshape(*shape, *[1] * (3 - len(shape)), echo_count)
+    volume = jnp.moveaxis(volume, (2, 3), (1, 0))
+    real = volume.real.astype(jnp.float32)
+    imag = volume.imag.astype(jnp.float32) * turn
+    finite = jnp.isfinite(real) & jnp.isfinite(imag)
+    seen = foreground(jnp.moveaxis(volume, 0, -1))
+    return jnp.where(finite, real, 0.0), jnp.where(finite, imag, 0.0), seen
+
+
+@functools.partial(jax.jit, static_argnames=("block", "shape"))
 def _fit_complex(
-    echoes: jax.Array,
+    real: jax.Array,
+    imag: jax.Array,
+    seen: jax.Array,
+    phase_coefficients: jax.Array,
     mask: jax.Array | None,
     sampling: Sampling,
     lookup: search.Lookup,
-    turn: jax.Array,
     t1_weight: jax.Array,
     block: tuple[int, int, int],
-    correct_phase: bool,
+    shape: tuple[int, ...],
 ) -> Fit:
-    *shape, echo_count = echoes.shape
-    # [echo, z, x, y]: a compiler makes fast code along the last axis, and z may have length 1.
-    on_grid = jnp.moveaxis(
-        echoes.reshape(*shape, *[1] * (3 - len(shape)), echo_count), (2, 3), (1, 0)
-    )
-    real = on_grid.real.astype(jnp.float32)
-    imag = on_grid.imag.astype(jnp.float32) * turn
-    finite = jnp.isfinite(real) & jnp.isfinite(imag)
-    real, imag = jnp.where(finite, real, 0.0), jnp.where(finite, imag, 0.0)
-    seen = _signal(jnp.sqrt((real**2 + imag**2).max(axis=0)))
-    found = joint.fit(real, imag, seen, sampling, lookup, block, correct_phase)
+    found = joint.fit(real, imag, seen, phase_coefficients, sampling, lookup, block)
     p = found.solution
     voxels = _Voxels(
         p.water,
         p.fat,
         p.r2star_per_s,
-        jnp.sqrt(found.residual_squares / (2 * echo_count)),
+        jnp.sqrt(found.residual_squares / (2 * real.shape[0])),
         found.lead_nats < _LEAD_NATS,
         100.0 * found.pdff_standard_error,
         found.r2star_standard_error_per_s,
@@ -318,11 +361,6 @@ def _fit_complex(
         field_map_hz=jnp.where(fit.fitted, field, 0.0),
         phase_error_radian=found.phase_error_radian,
     )
-
-
-def _signal(strength: jax.Array) -> jax.Array:
-    """Where there is signal."""
-    return strength > _BACKGROUND * jnp.percentile(strength, 98.0)
 
 
 def _finish(voxels: _Voxels, mask: jax.Array, sigma: jax.Array, t1_weight: jax.Array) -> Fit:

@@ -26,25 +26,6 @@ FILES = (
     "fit_status.nii.gz",
 )
 
-# A voxel belongs to the body if its brightest echo has this share of the bright voxels'.
-_FOREGROUND = 0.05
-
-
-def foreground(echoes: np.ndarray) -> np.ndarray:
-    """The body, roughly: where the brightest of the echoes is above a share of what is bright.
-
-    Args:
-        echoes: Magnitude or complex `[x, y, z, echo]`.
-
-    Returns:
-        bool `[x, y, z]`.
-    """
-    # Echo by echo: a magnitude of all echoes would double the memory.
-    brightest = np.abs(echoes[..., 0])
-    for echo in range(1, echoes.shape[-1]):
-        np.maximum(brightest, np.abs(echoes[..., echo]), out=brightest)
-    return brightest > _FOREGROUND * np.percentile(brightest, 99)
-
 
 def fit(
     echoes: Volume,
@@ -78,7 +59,7 @@ def fit(
         known = ", ".join(spectra.NAMED)
         raise InputError("--spectrum", f"there is no {spectrum!r}", f"Write one of {known}")
     weight = t1.weight if t1 else None
-    region = foreground(echoes.data) if body is None else body
+    region = np.asarray(fatwater.foreground(echoes.data)) if body is None else body
     if liver is not None:
         region = region | liver
     if not region.any():

@@ -67,17 +67,6 @@ def made_up(field=None):
     )
 
 
-def test_foreground_is_what_any_echo_shows():
-    data = np.zeros((10, 10, 1, 2), np.float32)
-    data[2:8, 2:8, 0, 0] = 100
-    data[2:8, 8, 0, 1] = 100  # dark on the first echo
-    data[0, 0] = 3
-    body = maps.foreground(data)
-    assert body[2:8, 2:9].all() and body.sum() == 42
-    np.testing.assert_array_equal(maps.foreground(data * np.exp(1j)), body)
-    assert not maps.foreground(np.zeros((2, 2, 1, 3))).any()
-
-
 def test_status_of_each_voxel_and_the_record():
     found = made_up()
     assert maps.status(found).ravel().tolist() == [1, 2, 0, 3]

@@ -43,15 +43,15 @@ class Result(NamedTuple):
     phase_error_radian: jax.Array
 
 
-@functools.partial(jax.jit, static_argnames=("block", "correct_phase"))
+@functools.partial(jax.jit, static_argnames="block")
 def fit(
     real: jax.Array,
     imag: jax.Array,
     seen: jax.Array,
+    phase_coefficients: jax.Array,
     sampling: Sampling,
     lookup: Lookup,
     block: tuple[int, int, int],
-    correct_phase: bool = True,
 ) -> Result:
     """Fits an image.
 
@@ -59,22 +59,14 @@ def fit(
         real: float32 [echo, z, x, y], and `imag` alike.
         imag: See `real`.
         seen: bool [z, x, y]: where there is signal. The rest is fitted too, and has no say.
+        phase_coefficients: [echo, term]: phase errors to turn back, of `find_phase_errors`.
         sampling: Of the echoes.
         lookup: Of the same echoes.
         block: Of how many voxels the blocks are that vote for a field; static.
-        correct_phase: Whether phase errors of the echoes are sought and turned back; static.
     """
-    # Each voxel is fitted in units of its own strength: float32 then serves dark ones as well.
-    strength = jnp.sqrt((real**2 + imag**2).mean(axis=0))
-    strength = jnp.where(strength > 0, strength, 1.0)
-    real, imag = real / strength, imag / strength
-
-    phase_error = jnp.zeros(real.shape[0])
-    if correct_phase:
-        coefficients = _phase_errors(real, imag, strength, seen, sampling, lookup, block)
-        turned = phase_errors.angle(coefficients, phase_errors.basis(seen.shape))
-        real, imag = phase_errors.turn(real, imag, turned)
-        phase_error = _root_mean_square(turned, seen)
+    real, imag, strength = _by_strength(real, imag)
+    turned = phase_errors.angle(phase_coefficients, phase_errors.basis(seen.shape))
+    real, imag = phase_errors.turn(real, imag, turned)
     place = search(real, imag, strength, seen, sampling, lookup, block)
 
     def last(part: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
@@ -95,29 +87,40 @@ def fit(
         noise,
         pdff_error * noise / strength,
         r2star_error * noise / strength,
-        phase_error,
+        _root_mean_square(turned, seen),
     )
 
 
-def _phase_errors(
+@functools.partial(jax.jit, static_argnames="block")
+def find_phase_errors(
     real: jax.Array,
     imag: jax.Array,
-    strength: jax.Array,
     seen: jax.Array,
     sampling: Sampling,
     lookup: Lookup,
     block: tuple[int, int, int],
 ) -> jax.Array:
-    """Coefficients of the echoes' phase errors, from some of the voxels.
+    """Finds the echoes' phase errors, from some of the voxels.
 
     A wrong phase may have led the search astray, so it is done again where one was found. What is
     too small to matter is left alone: taking it for an error would add its own uncertainty.
+
+    Args:
+        real: As `fit`; likewise the rest.
+        imag: See `real`.
+        seen: See `real`.
+        sampling: See `real`.
+        lookup: See `real`.
+        block: See `real`; static.
+
+    Returns:
+        [echo, term], the coefficients of `phase_errors.angle`; 0 where there is no error.
     """
     stride = _stride(seen.shape)
     some = tuple(slice(None, None, step) for step in stride)
-    real, imag = real[:, *some], imag[:, *some]
-    strength, seen = strength[some], seen[some]
-    terms = phase_errors.basis(seen.shape)
+    terms = phase_errors.basis(seen.shape)[:, *some]
+    real, imag, strength = _by_strength(real[:, *some], imag[:, *some])
+    seen = seen[some]
     block = tuple(max(1, length // step) for length, step in zip(block, stride, strict=True))
 
     def once(coefficients: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -142,6 +145,13 @@ def _phase_errors(
     state = (jnp.int32(0), nothing, jnp.float32(0.0))
     done, found, _ = jax.lax.while_loop(again, lambda s: (s[0] + 1, *once(s[1])), state)
     return jnp.where(done > 1, found, nothing)
+
+
+def _by_strength(real: jax.Array, imag: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Each voxel in units of its own strength, and that: float32 then serves dark ones as well."""
+    strength = jnp.sqrt((real**2 + imag**2).mean(axis=0))
+    strength = jnp.where(strength > 0, strength, 1.0)
+    return real / strength, imag / strength, strength
 
 
 def _root_mean_square(radian: jax.Array, seen: jax.Array) -> jax.Array:

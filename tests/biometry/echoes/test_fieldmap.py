@@ -58,10 +58,13 @@ def test_valleys_hold_the_true_field_and_explain_all_of_the_signal(pdff):
     assert (apart.min(axis=0) <= step).all()
 
 
+_blocks = jax.jit(fieldmap.blocks, static_argnums=5)
+
+
 def _vote(field, cost, size, period=np.inf):
     grid = jnp.arange(-300.0, 300.0, 10.0)
     return np.asarray(
-        fieldmap.blocks(
+        _blocks(
             jnp.asarray(cost, jnp.float32),
             jnp.asarray(field, jnp.float32),
             jnp.ones(field.shape[1:], bool),
@@ -93,7 +96,7 @@ def test_a_field_beyond_half_a_period_is_followed_without_a_jump():
     field = np.stack([wrapped, wrapped])
     cost = np.stack([np.zeros(slope.shape), np.full(slope.shape, 20.0)])
     grid = jnp.arange(-200.0, 200.0, 10.0)
-    found = fieldmap.blocks(
+    found = _blocks(
         *(jnp.asarray(a, jnp.float32) for a in (cost, field)),
         jnp.ones(slope.shape, bool),
         grid,
