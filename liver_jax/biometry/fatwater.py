@@ -40,6 +40,8 @@ _BLOCK_MM, _USUAL_MM = 6.0, 3.0
 _LEAD_NATS = 3.0
 # An amplitude of fewer standard deviations of noise is none.
 _LEAST_SNR = 2.0
+# A fat fraction of which no more is known than this is none.
+_MOST_ERROR_PERCENT = 50.0
 
 
 @jax.tree_util.register_dataclass
@@ -56,18 +58,22 @@ class Fit:
         r2star_per_s: Common to water and fat.
         water: In the units of the echoes, at echo time 0.
         fat: As `water`; not corrected for T1.
-        field_map_hz: Of complex data; None for magnitude, which does not show it.
-        residual: Root mean square of what the model leaves, in the units of the echoes.
+        field_map_hz: Of complex data; None for magnitude, which does not show it. Echoes at equal
+            distances tell it up to a multiple of one over this distance; it is continued smoothly.
+        residual: Root mean square of what the model leaves, in the units of the echoes; of
+            magnitude that of the least squares, before the bias of noise is taken out.
         ambiguous: Fat and water may be exchanged: the two best explanations differ by less than
             noise does, or one is so uncertain that it reaches from water to fat. Where neighbours
             were asked, they count as well.
         fitted: Where there is a result: inside the mask, and the fit is sound.
-        failed: Inside the mask, and no sound result: no amplitude above the noise, or R2* ran to
-            its bound.
-        pdff_standard_error_percent: From the Fisher information at the solution.
+        failed: Inside the mask, and no sound result: no amplitude above the noise, R2* ran to its
+            bound, or the standard error of PDFF is 50 points or more.
+        pdff_standard_error_percent: From the Fisher information at the solution; 100 where nothing
+            tells the noise (three echoes of a list of voxels, a handful of voxels).
         r2star_standard_error_per_s: As `pdff_standard_error_percent`.
         noise: One number: the standard deviation of the noise of each channel, in the units of the
-            echoes, estimated from the residuals of all voxels.
+            echoes, estimated from the residuals of all voxels (three magnitude echoes leave none:
+            from neighbours); 0 where nothing tells it.
         phase_error_radian: [echo]: the phase that gradients left in each echo of complex data, root
             mean square over the image; it was found and turned back (`echoes.phase_errors`).
             0 where there was none to speak of; None for magnitude.
@@ -120,7 +126,7 @@ def fit_magnitude(
         raise ValueError(f"echoes {data.shape}: neighbours need [x, y, echo] or [x, y, z, echo]")
     return _fit_magnitude(
         data,
-        _on_grid(mask, data.shape[:-1]),
+        foreground(data) if mask is None else _on_grid(mask, data.shape[:-1]),
         jnp.asarray(te / 1000.0, jnp.float32),
         _pair(dephasing),
         jnp.float32(1.0 if t1_weight is None else t1_weight),
@@ -161,6 +167,8 @@ def fit_complex(
             neither of the two.
     """
     data, te, dephasing = _checked(echoes, te_ms, field_strength_t, spectrum)
+    if not np.iscomplexobj(data):
+        raise ValueError("echoes are real: fit_magnitude takes magnitudes")
     if precession not in ("clockwise", "counterclockwise"):
         raise ValueError(f"precession {precession!r}: want clockwise or counterclockwise")
     shape = data.shape[:-1]
@@ -187,7 +195,7 @@ def fit_complex(
         imag,
         seen,
         coefficients,
-        _on_grid(mask, shape),
+        jnp.moveaxis(seen, 0, 2).reshape(shape) if mask is None else _on_grid(mask, shape),
         sampling,
         lookup,
         jnp.float32(1.0 if t1_weight is None else t1_weight),
@@ -235,9 +243,7 @@ def _checked(
     return data, te, spectra.dephasing(spectrum, te, field_strength_t)
 
 
-def _on_grid(mask: np.ndarray | None, shape: tuple[int, ...]) -> jax.Array | None:
-    if mask is None:
-        return None
+def _on_grid(mask: np.ndarray, shape: tuple[int, ...]) -> jax.Array:
     if np.shape(mask) != tuple(shape):
         raise ValueError(f"mask {np.shape(mask)} does not fit the echoes' {tuple(shape)}")
     return jnp.asarray(mask, bool)
@@ -249,7 +255,7 @@ def _pair(dephasing: np.ndarray) -> tuple[jax.Array, jax.Array]:
 
 def _block(shape: tuple[int, ...], spacing_mm: Sequence[float] | None) -> tuple[int, int, int]:
     """How many voxels make a block along z, x and y."""
-    spacing = list(spacing_mm or (_USUAL_MM,) * len(shape)) + [_USUAL_MM] * (3 - len(shape))
+    spacing = [_USUAL_MM] * 3 if spacing_mm is None else [*spacing_mm, _USUAL_MM][:3]
     lengths = [*shape, *[1] * (3 - len(shape))]
     x, y, z = (
         max(1, min(length, round(_BLOCK_MM / step)))
@@ -273,7 +279,7 @@ class _Voxels(NamedTuple):
 @functools.partial(jax.jit, static_argnames="regularised")
 def _fit_magnitude(
     echoes: jax.Array,
-    mask: jax.Array | None,
+    mask: jax.Array,
     te_s: jax.Array,
     dephasing: tuple[jax.Array, jax.Array],
     t1_weight: jax.Array,
@@ -283,15 +289,15 @@ def _fit_magnitude(
     on_grid = jnp.moveaxis(echoes.astype(jnp.float32), -1, 0)
     on_grid = jnp.where(jnp.isfinite(on_grid) & (on_grid > 0), on_grid, 0.0)
     flat = on_grid.reshape(echo_count, -1)
-    seen = foreground(echoes) if mask is None else mask
     estimate = magnitude.fit(flat, te_s, dephasing)
     if echo_count > LEAST_ECHOES:
         sigma = noise.from_residuals(estimate, echo_count)
+    elif len(shape) > 1:
+        sigma = noise.from_neighbours(on_grid, mask)
     else:
-        plane = shape if len(shape) > 1 else [*shape, 1]
-        sigma = noise.from_neighbours(on_grid.reshape(echo_count, *plane), seen.reshape(plane))
+        sigma = jnp.float32(0.0)  # a list of voxels has no neighbours: not known
     if regularised:
-        estimate, separation = choice.regularise(estimate, sigma, tuple([*shape, 1][:3]))
+        estimate, separation = _regularised(estimate, sigma, tuple([*shape, 1][:3]))
     else:
         separation = choice.separation_nats(estimate, sigma)
     water, fat, r2star = rician.refine(
@@ -307,7 +313,23 @@ def _fit_magnitude(
         *errors,
     )
     voxels = jax.tree.map(lambda array: array.reshape(shape), voxels)
-    return _finish(voxels, seen, sigma, t1_weight)
+    return _finish(voxels, mask, sigma, t1_weight)
+
+
+def _regularised(
+    estimate: magnitude.Estimate, sigma: jax.Array, shape: tuple[int, int, int]
+) -> tuple[magnitude.Estimate, jax.Array]:
+    """As `choice.regularise`, of voxels in the order of [x, y, z]."""
+    x, y, z = shape
+
+    def forth(array: jax.Array) -> jax.Array:
+        return jnp.moveaxis(array.reshape(x, y, z), 2, 0).ravel()
+
+    def back(array: jax.Array) -> jax.Array:
+        return jnp.moveaxis(array.reshape(z, x, y), 0, 2).ravel()
+
+    done = choice.regularise(jax.tree.map(forth, estimate), sigma, (z, x, y))
+    return jax.tree.map(back, done)
 
 
 @jax.jit
@@ -332,7 +354,7 @@ def _fit_complex(
     imag: jax.Array,
     seen: jax.Array,
     phase_coefficients: jax.Array,
-    mask: jax.Array | None,
+    mask: jax.Array,
     sampling: Sampling,
     lookup: search.Lookup,
     t1_weight: jax.Array,
@@ -346,7 +368,7 @@ def _fit_complex(
         p.fat,
         p.r2star_per_s,
         jnp.sqrt(found.residual_squares / (2 * real.shape[0])),
-        found.lead_nats < _LEAD_NATS,
+        (found.lead_nats < _LEAD_NATS) | (found.pdff_standard_error > choice.AMBIGUOUS_ERROR),
         100.0 * found.pdff_standard_error,
         found.r2star_standard_error_per_s,
     )
@@ -354,8 +376,8 @@ def _fit_complex(
     def back(array: jax.Array) -> jax.Array:
         return jnp.moveaxis(array, 0, 2).reshape(shape)
 
-    voxels, field, seen = jax.tree.map(back, (voxels, p.field_hz, seen))
-    fit = _finish(voxels, seen if mask is None else mask, found.noise, t1_weight)
+    voxels, field = jax.tree.map(back, (voxels, p.field_hz))
+    fit = _finish(voxels, mask, found.noise, t1_weight)
     return dataclasses.replace(
         fit,
         field_map_hz=jnp.where(fit.fitted, field, 0.0),
@@ -367,11 +389,20 @@ def _finish(voxels: _Voxels, mask: jax.Array, sigma: jax.Array, t1_weight: jax.A
     """Corrects for T1, tells what is sound, and leaves 0 elsewhere."""
     weighted = voxels.water + voxels.fat
     total = voxels.water + voxels.fat / t1_weight
-    low, high = R2STAR_RANGE
+    # What stopped at a bound may be rounded to either side of it.
+    low, high = (0.999 * bound for bound in R2STAR_RANGE)
     sound = (total > _LEAST_SNR * sigma) & (weighted > 0) & (total > 0)
     sound &= (voxels.r2star_per_s > low) & (voxels.r2star_per_s < high)
+    sound &= voxels.pdff_standard_error_percent < _MOST_ERROR_PERCENT
     for array in (*voxels, sigma):
         sound &= jnp.isfinite(array)
+    # Noise that nothing told: the errors are those of knowing nothing.
+    known = sigma > 0
+    voxels = voxels._replace(
+        ambiguous=voxels.ambiguous | ~known,
+        pdff_standard_error_percent=jnp.where(known, voxels.pdff_standard_error_percent, 100.0),
+        r2star_standard_error_per_s=jnp.where(known, voxels.r2star_standard_error_per_s, high),
+    )
     fitted = mask & sound
     total, weighted = jnp.where(fitted, total, 1.0), jnp.where(fitted, weighted, 1.0)
     shown = jax.tree.map(lambda array: jnp.where(fitted, array, jnp.zeros_like(array)), voxels)

@@ -274,3 +274,54 @@ def test_foreground_is_what_any_echo_shows():
     assert body[2:8, 2:9].all() and body.sum() == 42
     np.testing.assert_array_equal(fatwater.foreground(data * np.exp(1j)), body)
     assert not fatwater.foreground(np.zeros((2, 2, 1, 3))).any()
+
+
+@pytest.mark.parametrize("r2star", [300.0, 450.0, 600.0, 750.0])
+def test_iron_does_not_turn_water_into_fat(r2star):
+    _, _, field_hz = slice_of()
+    shape = np.ones(SHAPE)
+    fit = fatwater.fit_complex(echoes_of(5 * shape, r2star * shape, field_hz, snr=100), TE_2D, 3.0)
+    assert np.median(fit.pdff_percent) == pytest.approx(5, abs=0.5)
+    assert np.median(fit.r2star_per_s) == pytest.approx(r2star, rel=0.02)
+    assert (np.abs(np.asarray(fit.pdff_percent) - 5) > 40).mean() < 0.001
+    assert float(fit.noise) == pytest.approx(0.01, rel=0.1)
+
+
+@pytest.mark.parametrize("last_ms", [6.9, 7.2, 13.8])
+@pytest.mark.parametrize("kind", ["complex", "magnitude"])
+def test_what_decays_faster_than_echoes_can_show_has_no_result(kind, last_ms):
+    te_ms = tuple(last_ms / 6 * n for n in range(1, 7))
+    pdff, r2star, field_hz = slice_of()
+    r2star = r2star.copy()
+    r2star[:6] = 4000.0
+    data = echoes_of(pdff, r2star, field_hz, te_ms, snr=200)
+    mask = np.ones(SHAPE, bool)
+    if kind == "complex":
+        fit = fatwater.fit_complex(data, te_ms, 3.0, mask=mask)
+    else:
+        fit = fatwater.fit_magnitude(np.abs(data), te_ms, 3.0, mask=mask)
+    assert np.asarray(fit.failed)[:6].mean() > 0.7
+    if kind == "complex":
+        assert np.asarray(fit.fitted & ~fit.ambiguous)[:6].mean() < 0.1
+    assert fit.fitted[6:].all()
+
+
+def test_three_echoes_of_a_list_of_voxels_do_not_tell_the_noise():
+    pdff, r2star, field_hz = slice_of()
+    data = np.abs(echoes_of(pdff, r2star, field_hz, snr=50))[..., :3]
+    known = fatwater.fit_magnitude(data, TE_2D[:3], 3.0)
+    fit = fatwater.fit_magnitude(data.reshape(-1, 3), TE_2D[:3], 3.0)
+    assert float(known.noise) == pytest.approx(1 / 50, rel=0.15)
+    assert float(fit.noise) == 0
+    assert fit.ambiguous.all()
+    np.testing.assert_allclose(fit.pdff_standard_error_percent, 100.0)
+
+
+def test_a_noise_only_half_has_no_sure_result():
+    pdff, r2star, field_hz = slice_of()
+    data = echoes_of(pdff, r2star, field_hz, snr=30)
+    data[:24] -= echoes_of(pdff, r2star, field_hz)[:24]
+    fit = fatwater.fit_complex(data, TE_2D, 3.0, mask=np.ones(SHAPE, bool))
+    sure = np.asarray(fit.fitted & ~fit.ambiguous)
+    assert sure[:24].mean() < 0.02
+    assert sure[24:].mean() > 0.98

@@ -10,10 +10,10 @@ from liver_jax.biometry.echoes import magnitude, neighbours
 # `ambiguous`: the other explanation has more than 2 % of the probability, ln(98 / 2).
 _AMBIGUOUS_NATS = 4.0
 # And where one explanation is so uncertain that it reaches from mostly water to mostly fat.
-_AMBIGUOUS_PERCENT = 10.0
+AMBIGUOUS_ERROR = 0.1
 # What neighbours pay whose fat fractions differ by `_TOLERANCE` or more: less between slices, which
 # lie further apart.
-_WEIGHT_NATS = (2.0, 2.0, 1.0)
+_WEIGHT_NATS = (1.0, 2.0, 2.0)
 _TOLERANCE = 0.2
 # What a voxel pays for being mostly fat. It adds up over a region: were it more than what a voxel
 # itself tells, all fat would turn to water.
@@ -60,7 +60,7 @@ def ambiguous(
         - magnitude.fraction(estimate.other_water, estimate.other_fat)
     )
     two = (apart >= magnitude.DISTINCT) & (separation < _AMBIGUOUS_NATS)
-    return two | (standard_error_percent > _AMBIGUOUS_PERCENT)
+    return two | (standard_error_percent > 100 * AMBIGUOUS_ERROR)
 
 
 @functools.partial(jax.jit, static_argnames="shape")
@@ -76,7 +76,7 @@ def regularise(
     Args:
         estimate: Of `magnitude.fit`; its voxels are those of a grid in C order.
         noise: As `separation_nats`.
-        shape: Of that grid, (x, y, z).
+        shape: Of that grid, (z, x, y).
 
     Returns:
         The estimate with the two explanations of some voxels exchanged, and f32 [voxel] by how

@@ -15,7 +15,7 @@ from liver_jax.biometry.echoes import least_squares
 # 1/s. Below 0 as noise may have it; above what echoes a millisecond apart can show.
 R2STAR_RANGE = (-100.0, 1500.0)
 # The longest step of one round: what is far from the data is approached in several.
-_PHASE_STEP_RADIAN, _FIELD_STEP_HZ, _R2STAR_STEP = 1.0, 40.0, 150.0
+_PHASE_STEP_RADIAN, _FIELD_STEP_HZ, _R2STAR_STEP = 1.0, 40.0, 300.0
 _DAMPING = 1e-3
 
 
@@ -45,6 +45,21 @@ class Normal(NamedTuple):
     residual_squares: jax.Array
 
 
+def cosine_and_sine(turns: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Cosine and sine of an angle given in whole turns, to 4e-7.
+
+    XLA's own take five times as long on a CPU, and most of a fit is these two. The polynomials are
+    those of half the angle, within a quarter turn of 0.
+    """
+    half = jnp.pi * (turns - jnp.floor(turns + 0.5))
+    square = half * half
+    sine = 1 / 120 + square * (-1 / 5040 + square * (1 / 362880 - square / 39916800))
+    sine = half * (1 + square * (-1 / 6 + square * sine))
+    cosine = 1 / 40320 + square * (-1 / 3628800 + square / 479001600)
+    cosine = 1 + square * (-1 / 2 + square * (1 / 24 + square * (-1 / 720 + square * cosine)))
+    return 1 - 2 * sine * sine, 2 * sine * cosine
+
+
 def start(
     real: jax.Array, imag: jax.Array, sampling: Sampling, field_hz: jax.Array, r2star: jax.Array
 ) -> Parameters:
@@ -63,8 +78,7 @@ def start(
     for n in range(real.shape[0]):
         t, cr, ci = sampling.te_s[n], sampling.fat_real[n], sampling.fat_imag[n]
         decay = jnp.exp(-r2star * t)
-        angle = 2 * jnp.pi * t * field_hz
-        cos, sin = jnp.cos(angle) * decay, jnp.sin(angle) * decay
+        cos, sin = (part * decay for part in cosine_and_sine(t * field_hz))
         turned_real = real[n] * cos + imag[n] * sin
         turned_imag = imag[n] * cos - real[n] * sin
         square = decay * decay
@@ -95,13 +109,13 @@ def model(
 
     Returns:
         Each [...]: decay exp(-R2* t), real and imaginary part of (W + F c) exp(-R2* t), and the
-        angle of the frame in radian.
+        angle of the frame in whole turns.
     """
     t = sampling.te_s[echo]
     decay = jnp.exp(-p.r2star_per_s * t)
     real = (p.water + p.fat * sampling.fat_real[echo]) * decay
     imag = p.fat * sampling.fat_imag[echo] * decay
-    return decay, real, imag, p.phase_radian + 2 * jnp.pi * t * p.field_hz
+    return decay, real, imag, p.phase_radian / (2 * jnp.pi) + t * p.field_hz
 
 
 def normal(real: jax.Array, imag: jax.Array, sampling: Sampling, p: Parameters) -> Normal:
@@ -112,8 +126,8 @@ def normal(real: jax.Array, imag: jax.Array, sampling: Sampling, p: Parameters) 
     matrix = [[zero] * (row + 1) for row in range(5)]
     for n in range(real.shape[0]):
         t, cr, ci = sampling.te_s[n], sampling.fat_real[n], sampling.fat_imag[n]
-        decay, model_real, model_imag, angle = model(p, sampling, n)
-        cos, sin = jnp.cos(angle), jnp.sin(angle)
+        decay, model_real, model_imag, turns = model(p, sampling, n)
+        cos, sin = cosine_and_sine(turns)
         rest_real = real[n] * cos + imag[n] * sin - model_real
         rest_imag = imag[n] * cos - real[n] * sin - model_imag
         squares = squares + rest_real**2 + rest_imag**2

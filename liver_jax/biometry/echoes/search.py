@@ -14,7 +14,7 @@ from liver_jax.biometry.echoes import fieldmap, phased
 from liver_jax.biometry.echoes.phased import Sampling
 
 _CHUNK = 8192  # voxels at a time
-_ROUNDS = 2  # of a fit that starts near the bottom of its valley, to tell what it costs
+_ROUNDS = 5  # of a fit that starts anywhere in its valley, to tell what it costs
 # The noise is a median over voxels; of large images, over some of them.
 _SAMPLE = 65536
 # Candidates whose fat fractions differ by less are one.

@@ -40,26 +40,26 @@ def regularised(fat, other, nats, shape, size=1):
 
 
 def test_neighbours_turn_single_voxels_round_and_leave_regions() -> None:
-    truth = np.zeros((16, 12, 1)) + 0.1
+    truth = np.zeros((1, 16, 12)) + 0.1
     truth[8:] = 0.9  # a border between water and fat
     rng = np.random.default_rng(0)
     wrong = rng.random(truth.shape) < 0.15
     first = np.where(wrong, 1 - truth, truth)
     nats = np.where(wrong, 0.5, 2.0)
-    fat, sure = regularised(first, 1 - first, nats, (16, 12, 1))
+    fat, sure = regularised(first, 1 - first, nats, (1, 16, 12))
     np.testing.assert_allclose(fat, truth.ravel(), atol=1e-6)
     assert (sure >= 0).all() and np.median(sure) > 3
     # The explanation that lost is still there.
-    chosen, _ = choice.regularise(estimate(first, 1 - first, nats), 1.0, (16, 12, 1))
+    chosen, _ = choice.regularise(estimate(first, 1 - first, nats), 1.0, (1, 16, 12))
     np.testing.assert_allclose(chosen.other_fat, 1 - truth.ravel(), atol=1e-6)
 
 
 def test_a_voxel_that_is_sure_stands_against_its_neighbours() -> None:
-    first = np.full((16, 12, 1), 0.05)
-    first[3, 3] = 0.95
+    first = np.full((1, 16, 12), 0.05)
+    first[0, 3, 3] = 0.95
     nats = np.full(first.shape, 1.0)
-    nats[3, 3] = 40.0
-    fat, _ = regularised(first, 1 - first, nats, (16, 12, 1))
+    nats[0, 3, 3] = 40.0
+    fat, _ = regularised(first, 1 - first, nats, (1, 16, 12))
     np.testing.assert_allclose(fat, first.ravel(), atol=1e-6)
 
 
@@ -70,8 +70,8 @@ def test_water_goes_first_where_nothing_tells() -> None:
 
 
 def test_voxels_of_zeros_have_no_influence() -> None:
-    first = np.full((16, 12, 1), 0.92)
-    size = np.zeros((16, 12, 1))
-    size[4, 4] = 1.0  # one voxel of fat in a background whose fraction is 0
-    fat, _ = regularised(first, 1 - first, np.full(first.shape, 0.5), (16, 12, 1), size.ravel())
+    first = np.full((1, 16, 12), 0.92)
+    size = np.zeros((1, 16, 12))
+    size[0, 4, 4] = 1.0  # one voxel of fat in a background whose fraction is 0
+    fat, _ = regularised(first, 1 - first, np.full(first.shape, 0.5), (1, 16, 12), size.ravel())
     np.testing.assert_allclose(fat[4 * 12 + 4], 0.92, atol=1e-6)
