@@ -34,8 +34,9 @@ Fits two real scans and compares liver regions with pycsemri's fits.
 # column) of every slice, counted from 0, the last included.
 _LIVER = {
     "ismrm_12": ((50, 110, 45, 95), (50, 110, 45, 95), (50, 95, 45, 90)),
-    "b0nice_99": ((95, 130, 22, 42),),
+    "b0nice_99": ((95, 125, 26, 42),),
 }
+_PHASE_AS_STORED = "phase as stored"
 _PEERS = (fatwater_peers.COMPLEX, fatwater_peers.VARPRO)
 # Voxels brighter than this part of the brightest (percentile 99.5) of the first echo have tissue.
 _TISSUE = 0.1
@@ -67,13 +68,15 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     rows = []
     for name, regions in _LIVER.items():
         scan = load(pathlib.Path(given.data) / "fatwater" / f"{name}.mat")
-        ours, peers = _ours(scan), _peers(scan)
+        ours, peers = _ours(scan, correct_phase=True), _peers(scan)
+        peers[_PHASE_AS_STORED] = _ours(scan, correct_phase=False)
         rows += _figures(name, scan, ours, peers)
         _draw(output / f"{name}.png", scan, ours, peers[fatwater_peers.COMPLEX], regions)
     columns = {
         "scan": "scan",
         "slice": "slice",
         "liver_ours:.2f": "liver PDFF, %",
+        f"liver_{_PHASE_AS_STORED}:.2f": "phase as stored",
         "liver_complexLS:.2f": "complexLS",
         "liver_VARPRO_LUT:.2f": "VARPRO_LUT",
         "r2star_ours:.1f": "liver R2*, 1/s",
@@ -97,9 +100,11 @@ def load(path: pathlib.Path) -> Scan:
     return Scan(images, te_ms, float(stored.FieldStrength))
 
 
-def _ours(scan: Scan) -> Maps:
+def _ours(scan: Scan, correct_phase: bool) -> Maps:
     """Of the whole volume at once, [row, column, slice]."""
-    found = fatwater.fit_complex(scan.images, scan.te_ms, scan.field_strength_t)
+    found = fatwater.fit_complex(
+        scan.images, scan.te_ms, scan.field_strength_t, correct_phase=correct_phase
+    )
     return fatwater_methods.maps_of(found)
 
 

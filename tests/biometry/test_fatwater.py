@@ -66,6 +66,7 @@ def test_magnitude_takes_any_leading_shape():
     np.testing.assert_allclose(volume.reshape(4, 6), whole, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_volume_of_slices_is_fitted_in_place():
     slices = [slice_of((24, 20), f) for f in (20.0, 40.0, 60.0)]
     pdff, r2star, field_hz = (np.stack(parts, axis=2) for parts in zip(*slices, strict=True))

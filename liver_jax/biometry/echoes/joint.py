@@ -12,8 +12,8 @@ from liver_jax.biometry.echoes.phased import Parameters, Sampling
 from liver_jax.biometry.echoes.search import Lookup, in_chunks, search
 
 _ROUNDS = 3  # of a fit that starts in the right valley, to come to rest
-# At most so many voxels tell the phase errors, of a large image one in so many; of what lead.
-_PHASE_VOXELS, _PHASE_SHARE, _SURE = 4096, 32, 3.0
+# One voxel in so many tells the phase errors, but at least and at most so many; of what lead.
+_PHASE_SHARE, _PHASE_LEAST, _PHASE_MOST, _SURE = 8, 4096, 49152, 3.0
 # An error below this is none to speak of, nor is what noise alone makes of so many voxels: this
 # many times the error of a phase that they have in common (simulated; the worst of the patterns).
 _PHASE_LIMIT_RADIAN, _PHASE_LIMIT_NOISE = 0.02, 25.0
@@ -162,7 +162,7 @@ def _root_mean_square(radian: jax.Array, seen: jax.Array) -> jax.Array:
 def _stride(shape: tuple[int, int, int]) -> tuple[int, int, int]:
     """Which voxels tell the phase errors: every k-th, in the image's plane first."""
     steps = [1, 1, 1]
-    enough = max(_PHASE_VOXELS, math.prod(shape) // _PHASE_SHARE)
+    enough = min(max(math.prod(shape) // _PHASE_SHARE, _PHASE_LEAST), _PHASE_MOST)
     while math.prod(-(-n // k) for n, k in zip(shape, steps, strict=True)) > enough:
         lengths = [-(-n // k) for n, k in zip(shape, steps, strict=True)]
         steps[lengths.index(max(lengths))] += 1

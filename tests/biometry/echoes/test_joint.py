@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from liver_jax.biometry.echoes import fieldmap, joint, phase_errors, search
 from liver_jax.biometry.echoes.phased import Sampling
@@ -10,6 +11,7 @@ from liver_jax.physics import signal, spectra
 TE_MS = np.array([0.9 + 0.76 * n for n in range(6)])
 
 
+@pytest.mark.slow
 def test_errors_found_on_some_voxels_are_those_of_all():
     shape = (3, 47, 50)
     # More voxels than are asked, and lengths that no stride divides.
@@ -54,5 +56,5 @@ def test_a_small_image_is_asked_whole_and_a_large_one_is_thinned_where_it_is_lon
     shape = (24, 256, 256)
     stride = joint._stride(shape)
     kept = [-(-length // step) for length, step in zip(shape, stride, strict=True)]
-    assert np.prod(kept) <= np.prod(shape) // 32
+    assert 30000 < np.prod(kept) <= 49152
     assert stride[0] == 1

@@ -1,5 +1,6 @@
 import itertools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,6 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liver_jax.biometry.echoes import neighbours
+
+
+_choose = jax.jit(neighbours.choose, static_argnums=(2, 5))
 
 
 def _energy(index, cost, value, weight, tolerance, period):
@@ -30,7 +34,7 @@ def test_along_a_line_the_choice_is_the_best_of_all(seed, period):
     cost = rng.uniform(0, 3, (3, *shape)).astype(np.float32)
     value = rng.uniform(0, 7, (3, *shape)).astype(np.float32)
     weight = (1.0, 1.5, 1.0)
-    found = neighbours.choose(jnp.asarray(cost), jnp.asarray(value), weight, 2.0, period, 8)
+    found = _choose(jnp.asarray(cost), jnp.asarray(value), weight, 2.0, period, 8)
     every = itertools.product(range(3), repeat=6)
     best = min(
         _energy(np.array(one).reshape(shape), cost, value, weight, 2.0, period) for one in every
