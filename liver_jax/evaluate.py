@@ -34,7 +34,8 @@ python -m liver_jax.evaluate --ablation=runs/ablation
 
 Compares automated with manual masks on each scan's own grid, writes OUTPUT/metrics.json and prints
 the Dice of each technique with the paper's figure beside it. Finished cases are not redone. PDFF is
-the mean over the manifest's map, or over one fitted to the echoes where it has none.
+the mean over the manifest's map, or over one fitted to the echoes where it has none; where neither
+can be used the masks are compared all the same, and the case is flagged pdff_unavailable.
 
   --manifest=A.csv,B.csv  the examinations (default: data/phantom/manifest.csv)
   --split=NAME            which of them (default: test; --split= takes those without a split)
@@ -56,7 +57,11 @@ _FIRST_ECHO = (None, 1)
 
 @dataclasses.dataclass(frozen=True)
 class _Job:
-    """One case: one mask of one examination (one echo) by one model, and where it is kept."""
+    """One case: one mask of one examination (one echo) by one model, and where it is kept.
+
+    `unfit` says why its echoes, which are to be fitted, cannot be; None where they can, or where
+    nothing is to be fitted.
+    """
 
     exam: Exam
     echo: int | None
@@ -64,13 +69,15 @@ class _Job:
     mask: pathlib.Path
     row: pathlib.Path
     fingerprint: dict
+    unfit: str | None
 
 
 class _Scan:
     """The files of one examination, each read when it is first needed."""
 
-    def __init__(self, exam: Exam):
+    def __init__(self, exam: Exam, unfit: str | None):
         self.exam = exam
+        self._unfit = unfit
 
     @functools.cached_property
     def image(self) -> geometry.Volume:
@@ -81,13 +88,25 @@ class _Scan:
         return manifest.load_mask(self.exam)
 
     @functools.cached_property
-    def pdff_map(self) -> cases.PdffMap | None:
+    def pdff(self) -> tuple[cases.PdffMap | None, str | None]:
+        """The map, and why there is none where there should be one."""
+        if self._unfit:
+            return None, self._unfit
+        try:
+            return self._find_pdff(), None
+        except InputError as error:
+            return None, str(error)
+
+    def _find_pdff(self) -> cases.PdffMap | None:
         """The scanner's map, or one fitted to the echoes where there is none."""
         if stored := manifest.load_pdff_percent(self.exam):
             return cases.PdffMap(stored.data, "map")
         if not _is_fitted(self.exam):
             return None
-        fit = examine.fit(examine.read(self.exam, with_phase=True), self.manual.data)
+        scan = examine.read(self.exam, with_phase=True)
+        # Everywhere, so that it is not one of the masks that says where there is a value.
+        everywhere = np.ones(scan.volume.grid_shape, bool)
+        fit = examine.fit(dataclasses.replace(scan, body=everywhere))
         return cases.PdffMap(
             np.asarray(fit.pdff_percent), f"{maps.method(fit)}_fit", np.asarray(fit.fitted)
         )
@@ -169,9 +188,10 @@ def _plan(
         raise InputError("--manifest", fault, "Fill the column mask, or give them another split")
     sha256 = functools.cache(files.sha256)
     images_sha256: dict[str, tuple[str, ...]] = {}
+    unfit: dict[str, str | None] = {}
     scans: list[tuple[Exam, int | None]] = []
     for exam in tqdm.tqdm(exams, "checking scans", unit="exam", delay=2):
-        count = _check_files(exam)
+        count, unfit[exam.exam_id] = _check_files(exam)
         if predictors:
             images_sha256[exam.exam_id] = manifest.image_hashes(exam)
             _check_unseen(exam, images_sha256[exam.exam_id], predictors)
@@ -187,14 +207,14 @@ def _plan(
         for model, predictor in predictors.items():
             mask = output / "masks" / model / f"{name}.nii.gz"
             row = output / "cases" / model / f"{name}.json"
-            fingerprint = _reference(exam, echo, sha256) | {
+            fingerprint = _reference(exam, echo, unfit[exam.exam_id], sha256) | {
                 "images": list(images_sha256[exam.exam_id]),
                 "modality": exam.modality,
                 "checkpoint": identity(predictor),
             }
-            jobs.append(_Job(exam, echo, model, mask, row, fingerprint))
+            jobs.append(_Job(exam, echo, model, mask, row, fingerprint, unfit[exam.exam_id]))
     if predictions_folder:
-        jobs += _plan_predictions(scans, output, predictors, predictions_folder, sha256)
+        jobs += _plan_predictions(scans, unfit, output, predictors, predictions_folder, sha256)
     # All cases of one examination together: its files are read once.
     order = {exam.exam_id: index for index, exam in enumerate(exams)}
     return sorted(jobs, key=lambda job: order[job.exam.exam_id])
@@ -202,6 +222,7 @@ def _plan(
 
 def _plan_predictions(
     scans: Sequence[tuple[Exam, int | None]],
+    unfit: Mapping[str, str | None],
     output: pathlib.Path,
     predictors: Mapping[str, Predictor],
     folder: pathlib.Path,
@@ -217,16 +238,22 @@ def _plan_predictions(
     for exam, echo in tqdm.tqdm(scans, "checking masks", unit="case", delay=2):
         mask = found[exam.exam_id, echo]
         row = output / "cases" / model / f"{predictions.name((exam.exam_id, echo))}.json"
-        fingerprint = _reference(exam, echo, sha256) | {"automated": sha256(mask)}
-        jobs.append(_Job(exam, echo, model, mask, row, fingerprint))
+        why = unfit[exam.exam_id]
+        fingerprint = _reference(exam, echo, why, sha256) | {"automated": sha256(mask)}
+        jobs.append(_Job(exam, echo, model, mask, row, fingerprint, why))
         if results.reuse(row, fingerprint, mask) is None:
             image = exam.images[0]
             predictions.read_mask(mask, nifti.read_header(image), f"the image {image.name}")
     return jobs
 
 
-def _check_files(exam: Exam) -> int:
-    """Checks by their headers that the files are there and lie on one grid; counts the echoes."""
+def _check_files(exam: Exam) -> tuple[int, str | None]:
+    """Checks by their headers that the files are there and lie on one grid.
+
+    Returns:
+        The number of echoes; and why they cannot be fitted where they are to be, which is no reason
+        not to compare the masks.
+    """
     first, *others = exam.images
     image = nifti.read_header(first)
     for other in others:
@@ -239,8 +266,11 @@ def _check_files(exam: Exam) -> int:
             manifest.check_one_volume(path, header.echo_count)
             geometry.check_same_grid(image, header, path, f"the image {first.name}")
     if _is_fitted(exam):
-        examine.check_echoes(exam, image, echo_count)
-    return echo_count
+        try:
+            examine.check_echoes(exam, image, echo_count)
+        except InputError as error:
+            return echo_count, str(error)
+    return echo_count, None
 
 
 def _is_fitted(exam: Exam) -> bool:
@@ -267,13 +297,16 @@ def _check_unseen(
         raise InputError(f"examination {exam.exam_id}", fault, remedy)
 
 
-def _reference(exam: Exam, echo: int | None, sha256: Callable[[pathlib.Path], str]) -> dict:
+def _reference(
+    exam: Exam, echo: int | None, unfit: str | None, sha256: Callable[[pathlib.Path], str]
+) -> dict:
     """What a case's figures depend on beside the automated mask."""
     pdff = None
     if echo in _FIRST_ECHO and exam.pdff_map:
         pdff = [sha256(exam.pdff_map), exam.pdff_unit]
     elif echo in _FIRST_ECHO and _is_fitted(exam):
-        pdff = [[sha256(path) for path in exam.images], examine.fit_request(exam)]
+        fitted = unfit or examine.fit_request(exam)  # of unfit echoes a file may be missing
+        pdff = [[sha256(path) for path in exam.images], fitted]
     return {
         "schema_version": results.SCHEMA_VERSION,
         "manual": sha256(exam.mask),
@@ -293,7 +326,7 @@ def _work(
         figures = results.reuse(job.row, job.fingerprint, job.mask)
         if figures is None:
             if scan is None or scan.exam is not job.exam:
-                scan = _Scan(job.exam)
+                scan = _Scan(job.exam, job.unfit)
             figures = _do(job, scan, predictors.get(job.model))
         done = figures["status"] != "failed"
         exam = job.exam
@@ -330,8 +363,8 @@ def _do(job: _Job, scan: _Scan, predictor: Predictor | None) -> dict:
             mask = postprocess.threshold(probability)
         else:
             mask = predictions.read_mask(job.mask, scan.manual, f"the mask {job.exam.mask.name}")
-        pdff_map = scan.pdff_map if job.echo in _FIRST_ECHO else None
-        figures = cases.measure(mask, scan.manual.data, scan.manual.affine, pdff_map)
+        pdff = scan.pdff if job.echo in _FIRST_ECHO else (None, None)
+        figures = cases.measure(mask, scan.manual.data, scan.manual.affine, *pdff)
     except InputError as error:
         return cases.failed(str(error))
     except Exception as error:
@@ -377,6 +410,10 @@ def report(metrics: dict, path: pathlib.Path) -> str:
     if failed:
         where = f"{failed[0]['exam_id']}, {failed[0]['model']}: {failed[0]['reason']}"
         lines.append(f"{len(failed)} failed, counted as Dice 0 ({where})")
+    without = [row for row in metrics["cases"] if "pdff_unavailable" in row["flags"]]
+    if without:
+        where = f"{without[0]['exam_id']}, {without[0]['model']}: {without[0]['reason']}"
+        lines.append(f"{len(without)} without the PDFF that was to be had ({where})")
     if undefined := sum(group["measures"]["dice"]["n_undefined"] for group in groups):
         lines.append(f"{undefined} undefined (both masks empty), not counted")
     if all(item["phantom"] for item in metrics["provenance"]["manifests"]):

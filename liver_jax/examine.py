@@ -28,7 +28,7 @@ from liver_jax.volume.geometry import Volume
 _DONE = "measurements.json"
 _MASK = "mask.nii.gz"
 # Raised whenever what is measured changes: finished examinations are then done anew.
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _NO_MASK, _EMPTY_MASK = "no mask was asked for", "the mask is empty"
 
 
@@ -37,7 +37,7 @@ class FitOptions:
     """How to fit; the rest is the examination's.
 
     Attributes:
-        spectrum: Of fat, a name of `spectra.NAMED`.
+        spectrum: Of fat, one of `maps.SPECTRA`.
         regularised: Whether neighbours help to tell fat from water in magnitude. Without, noise
             turns some of a liver's water into fat, and its mean is too high.
         t1_correction: Whether to divide out how T1 weights fat over water.
@@ -178,6 +178,16 @@ def is_done(folder: pathlib.Path, wanted: Mapping) -> bool:
         return False  # not there yet, or damaged
 
 
+def forget_other(folder: pathlib.Path, wanted: Mapping) -> None:
+    """Removes the record of another request: it is not to stand where this one is refused or fails.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    if not is_done(folder, wanted):
+        (folder / _DONE).unlink(missing_ok=True)
+
+
 def read(exam: Exam, with_phase: bool) -> Scan:
     """Reads the images of an examination.
 
@@ -197,7 +207,9 @@ def read(exam: Exam, with_phase: bool) -> Scan:
     return Scan(exam, manifest.load_image(exam) if echoes is None else echoes)
 
 
-def find(exam: Exam, predictor: Predictor | None, options: FitOptions | None) -> Found:
+def find(
+    exam: Exam, predictor: Predictor | None, options: FitOptions | None, wanted: Mapping
+) -> Found:
     """Computes what is asked for of one examination; writes nothing.
 
     Args:
@@ -205,22 +217,23 @@ def find(exam: Exam, predictor: Predictor | None, options: FitOptions | None) ->
             flags is to have them.
         predictor: Segments; None for no mask.
         options: Of the fit; None for no maps.
+        wanted: The `request` of these three.
 
     Raises:
-        InputError: As `read`, `fit` and `Predictor.probability`.
+        InputError: As `read`, `fit` and `Predictor.probability`. Echoes that cannot be fitted are
+            refused before the network's work.
     """
-    wanted = request(exam, predictor, options)
     fitting = options is not None and (exam.manifest is None or has_echoes(exam))
     scan = read(exam, fitting)
-    mask = None
+    mask = found = told = t1 = None
+    if fitting:
+        maps.check(scan.volume, scan.acquired, exam.images[0])
+        t1 = _t1_correction(scan.exam, options) if options.t1_correction else None
     if predictor:
         subject = str(exam.images[0])
         probability = predictor.probability(scan.first_echo, exam.modality, subject)
         mask = postprocess.threshold(probability)
-    found = told = None
     if fitting:
-        acquisition.check(scan.acquired, scan.volume.echo_count, exam.images[0])
-        t1 = _t1_correction(scan.exam, options) if options.t1_correction else None
         found = fit(scan, mask, options, t1)
         told = maps.facts(found, scan.acquired, options.spectrum, t1)
         told |= {
@@ -228,7 +241,7 @@ def find(exam: Exam, predictor: Predictor | None, options: FitOptions | None) ->
             "spacing_known": scan.spacing_known,
             "liver": _over_liver(found, scan, mask),
         }
-    record = _record(scan, mask, predictor) | {"maps": told, "request": wanted}
+    record = _record(scan, mask, predictor) | {"maps": told, "request": dict(wanted)}
     return Found(scan.volume, mask, found, record)
 
 
@@ -252,7 +265,8 @@ def fit(
     subject = scan.exam.images[0]
     options = options or FitOptions()
     how = (options.spectrum, t1, options.regularised)
-    return maps.fit(scan.volume, scan.acquired, subject, *how, scan.body, liver)
+    where = (scan.body, liver, scan.spacing_known)
+    return maps.fit(scan.volume, scan.acquired, subject, *how, *where)
 
 
 def write(found: Found, folder: pathlib.Path) -> None:
@@ -294,7 +308,8 @@ def words(found: Found) -> str:
     if found.fit is not None:
         method, voxels = found.record["maps"]["method"], found.record["maps"]["voxels"]
         doubtful = f"{voxels['ambiguous']} ambiguous, {voxels['failed']} failed"
-        parts.append(f"{method} fit of {voxels['fitted']} voxels ({doubtful})")
+        seen = sum(voxels.values()) - voxels["background"]
+        parts.append(f"{method} fit of {seen} voxels ({doubtful})")
     return "; ".join(parts)
 
 
@@ -312,6 +327,7 @@ def _over_liver(found: Fit, scan: Scan, mask: np.ndarray | None) -> dict | None:
     vessels = parenchyma.find_vessels(scan.volume.data, mask, affine)
     percent, per_s = np.asarray(found.pdff_percent), np.asarray(found.r2star_per_s)
     return {
+        "voxels": maps.counts(found, mask),
         "pdff": pdff.summarise(percent, mask, affine, vessels, fitted).to_json(),
         "r2star": r2star.summarise(per_s, mask, affine, vessels, fitted).to_json(),
     }

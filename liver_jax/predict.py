@@ -9,7 +9,7 @@ import tqdm
 from absl import flags, logging
 
 from liver_jax import cli, examine
-from liver_jax.biometry import acquisition
+from liver_jax.biometry import acquisition, maps
 from liver_jax.cohort import manifest
 from liver_jax.cohort.manifest import Exam
 from liver_jax.errors import InputError
@@ -31,8 +31,9 @@ Segments the liver, measures its volume, and maps fat (PDFF) and R2* from the ec
   --modality=CT|MR    CT in Hounsfield units, or the magnitude image of any MR technique
   --checkpoint=RUN    the network: a run folder (its best checkpoint) or RUN/latest; none: no mask
   --output=DIR        mask.nii.gz and the maps, on the scan's own grid, and measurements.json
-  --maps              pdff_percent, pdff_standard_error_percent, r2star_per_s, fit_status (0 is
-                      background, 1 fitted, 2 fat or water?, 3 failed), of complex data field_map_hz
+  --maps              pdff_percent, pdff_standard_error_percent, r2star_per_s,
+                      r2star_standard_error_per_s, of complex data field_map_hz; fit_status (1 is
+                      fitted, 2 fat or water?, 0 background and 3 failed, where the maps are 0)
     --te_ms=A,B,C       echo times        --field_strength_t=T
     --phase=FILES       phase images: the complex fit is used, with --phase_unit=radian|scanner
                         (-4096 to 4095) and --precession=clockwise|counterclockwise
@@ -52,7 +53,7 @@ _EMPTY = 3
 _NEEDED = {
     "maps": ("te_ms", "field_strength_t", "phase", "spectrum", "regularised", "t1_correction"),
     "phase": ("phase_unit", "precession"),
-    "t1_correction": ("tr_ms", "flip_angle_deg", "t1_water_ms", "t1_fat_ms"),
+    "t1_correction": tuple(acquisition.T1_CORRECTION_RANGES),
 }
 # What a .mat file tells itself, and what of one scan a manifest has a column for.
 _IN_MATLAB = ("te_ms", "field_strength_t", "phase", "phase_unit", "precession")
@@ -67,11 +68,12 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_enum("phase_unit", None, ["radian", "scanner"], "See --help.", values)
     directions = ["clockwise", "counterclockwise"]
     flags.DEFINE_enum("precession", None, directions, "See --help.", values)
-    flags.DEFINE_string("spectrum", "hamilton_liver_6", "See --help.", values)
+    flags.DEFINE_enum("spectrum", "hamilton_liver_6", maps.SPECTRA, "See --help.", values)
     for name, default in (("maps", False), ("regularised", True), ("t1_correction", False)):
         flags.DEFINE_bool(name, default, "See --help.", values)
-    for name in ("field_strength_t", *_NEEDED["t1_correction"]):
-        flags.DEFINE_float(name, None, "See --help.", flag_values=values)
+    flags.DEFINE_float("field_strength_t", None, "See --help.", flag_values=values)
+    for name, bounds in acquisition.T1_CORRECTION_RANGES.items():
+        flags.DEFINE_float(name, None, "See --help.", *bounds, flag_values=values)
 
 
 def main(given: flags.FlagValues = flags.FLAGS) -> int:
@@ -90,7 +92,9 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int:
         predictor = Predictor.from_checkpoint(given.checkpoint)
     if given.manifest:
         return _all(exams, predictor, options, output)
-    found = examine.find(exams[0], predictor, options)
+    wanted = examine.request(exams[0], predictor, options)
+    examine.forget_other(output, wanted)
+    found = examine.find(exams[0], predictor, options, wanted)
     examine.write(found, output)
     print(f"{examine.words(found)}; everything is in {output}")
     return _EMPTY if found.empty else cli.FINISHED
@@ -175,10 +179,12 @@ def _all(
     for exam in tqdm.tqdm(with_work, "predicting", unit="exam", delay=2):
         folder = output / exam.exam_id
         try:
-            if examine.is_done(folder, examine.request(exam, predictor, options)):
+            wanted = examine.request(exam, predictor, options)
+            if examine.is_done(folder, wanted):
                 outcomes["finished before"] += 1
                 continue
-            found = examine.find(exam, predictor, options)
+            examine.forget_other(folder, wanted)
+            found = examine.find(exam, predictor, options, wanted)
         except InputError as error:
             outcomes["refused"] += 1
             tqdm.tqdm.write(f"{exam.exam_id}: {error}", file=sys.stderr)

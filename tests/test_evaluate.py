@@ -319,8 +319,8 @@ def fits(monkeypatch):
     """A fit that finds 7 % in all but one slice of the liver, and what it was asked to fit."""
     asked = []
 
-    def fit(scan, mask):
-        asked.append((scan.volume.data.dtype, mask))
+    def fit(scan):
+        asked.append((scan.volume.data.dtype, scan.body))
         fitted = np.ones(SHAPE, bool)
         fitted[2] = False
         return types.SimpleNamespace(
@@ -340,9 +340,9 @@ def test_one_fit_serves_all_networks_and_says_where_it_failed(multiecho, tmp_pat
         ("complex_fit", 7.0, 7.0),
         ("complex_fit", 7.0, None),
     ]
-    ((dtype, mask),) = fits
+    ((dtype, body),) = fits
     assert dtype == np.complex64
-    np.testing.assert_array_equal(mask, liver())
+    assert body.shape == SHAPE and body.all()
     stored = json.loads((tmp_path / "eval" / "metrics.json").read_text())
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(stored)
 
@@ -366,28 +366,81 @@ def test_a_fitted_case_is_measured_anew_where_the_fit_would_differ(multiecho, tm
     assert work(few) == (1, None)
 
 
+def test_either_mask_is_averaged_wherever_the_fit_is_sound(multiecho, tmp_path):
+    """A slice of the liver too dark for the body's threshold, which only one of the masks has."""
+    exam = dataclasses.replace(multiecho, phase_images=(), phase_unit=None)
+    data = nifti.read_image(exam.images[0]).data.copy()
+    data[2] = abs(signal.multiecho(0.5, 0.5, 40.0, TE_MS, 3.0))  # half of it is fat
+    save(exam.images[0], data)
+    save(exam.mask, liver(3, 6).astype(np.uint8))
+    folder = tmp_path / "other_tool"
+    save(folder / "mr_1_echo1.nii.gz", liver().astype(np.uint8))
+    wide = evaluate.evaluate([exam], tmp_path / "a", {}, folder)["cases"][0]
+    save(exam.mask, liver().astype(np.uint8))
+    save(folder / "mr_1_echo1.nii.gz", liver(3, 6).astype(np.uint8))
+    narrow = evaluate.evaluate([exam], tmp_path / "b", {}, folder)["cases"][0]
+    assert wide["pdff_percent_auto"] == narrow["pdff_percent_manual"] == pytest.approx(26, abs=1)
+    assert wide["pdff_percent_manual"] == narrow["pdff_percent_auto"] == pytest.approx(18, abs=1)
+
+
+class Manual(Threshold):
+    """Finds what the manual mask has."""
+
+    def probability(self, volume, modality, subject):
+        super().probability(volume, modality, subject)
+        return liver().astype(np.float32)
+
+
+def compared_without_pdff(exam, output, fault):
+    """The one row of a case whose masks are compared, and whose fat fraction is not to be had."""
+    network = Manual()
+    for _ in range(2):
+        metrics = evaluate.evaluate([exam], output, {"multimodal": network})
+        (row,) = metrics["cases"]
+        assert (row["status"], row["flags"]) == ("ok", ["pdff_unavailable"])
+        assert row["dice"] == 1 and fault in row["reason"]
+        assert row["pdff_source"] is row["pdff_percent_auto"] is row["pdff_percent_manual"] is None
+        told = evaluate.report(metrics, output / "metrics.json")
+        assert "1 without the PDFF that was to be had (mr_1, multimodal: " in told
+    assert len(network.asked) == 1, "a finished case is not redone"
+    stored = json.loads((output / "metrics.json").read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(stored)
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
         ({"precession": None}, "phase.nii.gz: mr_1 has phase images and no precession"),
         ({"field_strength_t": 15.0}, "field_strength_t is 15"),
+        ({"te_ms": (*TE_MS[:5], 250.0)}, "no echo of a liver lasts 200 ms"),
         ({"phase_images": (pathlib.Path("none.nii.gz"),)}, "none.nii.gz: no such file"),
     ],
 )
-def test_refuses_echoes_that_cannot_be_fitted_before_the_work(multiecho, tmp_path, change, fault):
-    network = {"multimodal": Threshold()}
+def test_masks_are_compared_where_the_echoes_cannot_be_fitted(multiecho, tmp_path, change, fault):
     exam = dataclasses.replace(multiecho, **change)
-    refused([exam], tmp_path / "eval", fault, network)
-    with_map = dataclasses.replace(exam, pdff_map=exam.mask, pdff_unit="percent")
-    evaluate.evaluate([with_map], tmp_path / "eval", network)  # then nothing is fitted
+    compared_without_pdff(exam, tmp_path / "eval", fault)
+    with_map = dataclasses.replace(exam, pdff_map=exam.mask, pdff_unit="fraction")
+    row = evaluate.evaluate([with_map], tmp_path / "eval", {"multimodal": Manual()})["cases"][0]
+    assert (row["pdff_source"], row["flags"]) == ("map", [])  # then nothing is fitted
+    # Mended, it is measured anew.
+    row = evaluate.evaluate([multiecho], tmp_path / "eval", {"multimodal": Threshold()})["cases"][0]
+    assert (row["pdff_source"], row["reason"]) == ("complex_fit", None)
 
 
-def test_refuses_phase_images_of_another_scan(multiecho, tmp_path):
-    network = {"multimodal": Threshold()}
+def test_masks_are_compared_where_phase_images_are_of_another_scan(multiecho, tmp_path):
     save(multiecho.phase_images[0], np.zeros((*SHAPE, 5), np.float32))
-    refused([multiecho], tmp_path / "eval", "5 phase images for 6 magnitude images", network)
+    fault = "5 phase images for 6 magnitude images"
+    compared_without_pdff(multiecho, tmp_path / "a", fault)
     save(multiecho.phase_images[0], np.zeros((*SHAPE, 6), np.float32), AFFINE + np.eye(4, k=3))
-    refused([multiecho], tmp_path / "eval", "another grid than the image echoes.nii.gz", network)
+    compared_without_pdff(multiecho, tmp_path / "b", "another grid than the image echoes.nii.gz")
+
+
+def test_masks_are_compared_where_the_fit_or_the_map_fails_in_the_run(multiecho, tmp_path):
+    save(multiecho.phase_images[0], np.full((*SHAPE, 6), 3.0, np.float32))
+    compared_without_pdff(multiecho, tmp_path / "a", "looks like radian")
+    path = save(tmp_path / "map.nii.gz", np.full(SHAPE, 700.0, np.float32))
+    exam = dataclasses.replace(multiecho, pdff_map=path, pdff_unit="percent")
+    compared_without_pdff(exam, tmp_path / "b", "looks like permille")
 
 
 def refused(exams, output, match, networks=None, masks=None, all_echoes=False):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import types
 
 import nibabel
@@ -10,7 +11,7 @@ import pytest
 import scipy.io
 from absl import flags
 
-from liver_jax import files, predict
+from liver_jax import examine, files, predict
 from liver_jax.cohort import manifest
 from liver_jax.errors import InputError
 from liver_jax.physics import signal
@@ -31,6 +32,7 @@ MAGNITUDE_FILES = {
     "pdff_percent.nii.gz",
     "pdff_standard_error_percent.nii.gz",
     "r2star_per_s.nii.gz",
+    "r2star_standard_error_per_s.nii.gz",
 }
 
 
@@ -153,6 +155,26 @@ def test_an_ismrm_file_tells_all_itself(folder):
     assert told["spacing_known"]
 
 
+def test_a_spacing_that_is_not_known_is_not_made_up(folder, monkeypatch):
+    fatwater, asked = examine.maps.fatwater, []
+    fit = fatwater.fit_complex
+
+    def remember(*arguments, spacing_mm, **rest):
+        asked.append(spacing_mm)
+        return fit(*arguments, spacing_mm=spacing_mm, **rest)
+
+    monkeypatch.setattr(fatwater, "fit_complex", remember)
+    _, record = maps_of(folder, f"--input={folder / 'echoes.mat'}")
+    assert record["maps"]["spacing_known"]
+    fields = scipy.io.loadmat(folder / "echoes.mat", simplify_cells=True)["imDataParams"]
+    del fields["voxelSize"]
+    fields["images"] = fields["images"].reshape(*SHAPE, 1, len(TE_MS))
+    scipy.io.savemat(folder / "echoes.mat", {"imDataParams": fields})
+    _, record = maps_of(folder, f"--input={folder / 'echoes.mat'}")
+    assert not record["maps"]["spacing_known"]
+    assert asked == [pytest.approx((1.2, 1.5, 4.2)), None]
+
+
 def noisy_scan(folder):
     """The echoes with noise of an SNR of 15, at 1.5 T, where magnitude often cannot decide."""
     rng = np.random.default_rng(0)
@@ -205,7 +227,6 @@ REFUSED = {
     "falling": (["m.nii.gz"], ["--te_ms=6,5,4,3,2,1"], "do not rise"),
     "negative": (["m.nii.gz"], ["--te_ms=-1,2,3,4,5,6"], "are above 0 ms"),
     "seconds": (["m.nii.gz"], ["--te_ms=.001,.002,.003,.004,.005,.006"], "look like seconds"),
-    "spectrum": (["m.nii.gz"], [TIMES, "--spectrum=pork"], "there is no 'pork'"),
     "CT": (["m.nii.gz"], [TIMES, "--modality=CT"], "--maps: a CT has no echoes"),
     "no file": (["none.nii.gz"], [TIMES], "none.nii.gz: (no such file|cannot be read)"),
     "empty name": (["m.nii.gz", ""], [TIMES], "has an empty file name"),
@@ -252,6 +273,22 @@ def test_refused_field_strengths(folder, field_strength_t):
 
 
 @pytest.mark.parametrize(
+    ("flag", "fault"),
+    [
+        ("--spectrum=pork", "--spectrum=pork: value should be one of <hamilton_liver_6|"),
+        ("--t1_water_ms=0.8", "--t1_water_ms=0.8: "),
+        ("--t1_fat_ms=1e5", "--t1_fat_ms=1e5: "),
+        ("--flip_angle_deg=-5", "--flip_angle_deg=-5: "),
+    ],
+)
+def test_values_that_cannot_be_are_refused_with_the_flags(flag, fault):
+    values = flags.FlagValues()
+    predict.define_flags(values)
+    with pytest.raises(flags.IllegalFlagValueError, match=re.escape(fault)):
+        values(["predict", flag])
+
+
+@pytest.mark.parametrize(
     ("arguments", "fault"),
     [
         (["--input=a.nii"], "--checkpoint: it is missing"),
@@ -278,7 +315,11 @@ class Network:
     checkpoint, step, record = "runs/fake/best", 10, types.MappingProxyType({})
     level = 100.0
 
+    def __init__(self):
+        self.asked = []
+
     def probability(self, volume, modality, subject):
+        self.asked.append(subject)
         assert volume.data.dtype == np.float32 and volume.data.ndim == 3
         return (volume.data > self.level).astype(np.float32)
 
@@ -307,8 +348,11 @@ def test_mask_and_maps_together(folder, network, capsys):
     assert liver["pdff"]["mean"]["value"] == pytest.approx(mean_percent, abs=0.5)
     assert liver["pdff"]["mean"]["voxel_count"] == record["mask_voxels"]
     assert liver["r2star"]["mean"]["value"] == pytest.approx(50, abs=3)
+    assert sum(liver["voxels"].values()) == record["mask_voxels"]
+    assert liver["voxels"]["background"] == 0
     told = capsys.readouterr().out
     assert f"liver volume {volume_ml:.1f} mL; mean PDFF 1" in told
+    assert f"magnitude fit of {record['mask_voxels']} voxels (" in told
     network.level = 1e9
     assert run_here(*arguments, "--maps", "--checkpoint=run", f"--output={output}") == 3
     record = json.loads((output / "measurements.json").read_text())
@@ -316,6 +360,80 @@ def test_mask_and_maps_together(folder, network, capsys):
     assert record["volume_ml_reason"] == "the mask is empty"
     assert record["maps"]["liver"] is None
     check_truth(output)
+
+
+def test_counts_in_the_liver_are_those_of_its_mask(folder, network):
+    """In some of the liver nothing is left after the first echo: there the fit fails."""
+    scan = noisy_scan(folder)
+    data = nifti.read_image(folder / "noisy.nii.gz").data.copy()
+    data[:2, :, :, 0], data[:2, :, :, 1:] = 100.0, 0.0
+    save(folder / "noisy.nii.gz", data)
+    network.level = 30.0
+    output = folder / "out"
+    arguments = (*scan, "--modality=MR", "--maps", "--checkpoint=run", f"--output={output}")
+    assert run_here(*arguments, "--noregularised") == 0
+    record = json.loads((output / "measurements.json").read_text())
+    mask = nifti.read_labels(output / "mask.nii.gz").data > 0
+    status = nifti.read_labels(output / "fit_status.nii.gz").data
+    kinds = ("background", "fitted", "ambiguous", "failed")
+    counts = {name: int((status[mask] == value).sum()) for value, name in enumerate(kinds)}
+    assert record["maps"]["liver"]["voxels"] == counts
+    assert min(counts["fitted"], counts["ambiguous"], counts["failed"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--te_ms=6,5,4,3,2,1", "--field_strength_t=3"], "do not rise"),
+        ([TIMES], "field_strength_t is missing"),
+        ([TIMES, "--field_strength_t=3", "--t1_correction"], "needs tr_ms"),
+        (
+            [TIMES, "--field_strength_t=3", "--phase={}/radian.nii.gz", "--phase_unit=radian"],
+            "no precession",
+        ),
+    ],
+)
+def test_echoes_that_cannot_be_fitted_are_refused_before_the_network_works(
+    folder, network, arguments, fault
+):
+    given = [argument.format(folder) for argument in arguments]
+    scan = (f"--input={folder / 'm.nii.gz'}", "--modality=MR", "--maps", "--checkpoint=run")
+    with pytest.raises(InputError, match=fault):
+        run_here(*scan, *given, f"--output={folder / 'out'}")
+    assert not network.asked
+
+
+def test_images_that_are_no_magnitudes_are_refused_before_the_network_works(folder, network):
+    signs = np.where(np.indices(SHAPE).sum(0) % 2, 1, -1)[..., None]
+    save(folder / "real.nii.gz", (abs(echoes()) * signs).astype(np.float32))
+    scan = (f"--input={folder / 'real.nii.gz'}", TIMES, "--field_strength_t=3", "--modality=MR")
+    with pytest.raises(InputError, match="no magnitude"):
+        run_here(*scan, "--maps", "--checkpoint=run", f"--output={folder / 'out'}")
+    assert not network.asked
+
+
+def test_a_refusal_leaves_no_record_of_another_request(folder):
+    scan = (f"--input={folder / 'm.nii.gz'}", "--field_strength_t=3")
+    output, _ = maps_of(folder, *scan, TIMES)
+    with pytest.raises(InputError, match="do not rise"):
+        run_here(*scan, "--te_ms=6,5,4,3,2,1", *MAPS, f"--output={output}")
+    assert not (output / "measurements.json").exists()
+
+
+def test_a_failure_leaves_the_record_of_the_same_request(folder, monkeypatch):
+    scan = (f"--input={folder / 'm.nii.gz'}", "--field_strength_t=3", TIMES)
+    output, _ = maps_of(folder, *scan)
+
+    def broken(*arguments, **rest):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(examine.maps.fatwater, "fit_magnitude", broken)
+    with pytest.raises(RuntimeError):
+        run_here(*scan, *MAPS, f"--output={output}")
+    assert (output / "measurements.json").exists()
+    with pytest.raises(RuntimeError):
+        run_here(*scan, "--noregularised", *MAPS, f"--output={output}")
+    assert not (output / "measurements.json").exists()
 
 
 @pytest.fixture
@@ -376,6 +494,12 @@ def test_a_manifest_goes_on_past_bad_examinations(cohort, folder, capsys):
     record = json.loads((output / "phase" / "measurements.json").read_text())
     assert record["maps"]["spectrum"] == "ismrm_2012"
 
+    # What is refused now, with another file, is not left as finished.
+    (folder / "torn.nii.gz").write_bytes(b"\x1f\x8b not a scan")
+    assert run_here(*arguments, "--spectrum=ismrm_2012") == 2
+    assert not (output / "torn" / "measurements.json").exists()
+    assert (output / "plain" / "measurements.json").exists()
+
 
 def test_a_defect_in_one_examination_is_told_at_the_end(cohort, folder, monkeypatch, capsys):
     read = manifest.load_complex
@@ -433,7 +557,7 @@ def test_the_program(run, folder):
 def test_real_echoes_give_finite_maps(real_data, tmp_path, name, shape):
     output, record = maps_of(tmp_path, f"--input={real_data / 'fatwater' / name}.mat")
     held = {path.name: nifti.read_image(path).data for path in output.glob("*.nii.gz")}
-    assert len(held) == 5
+    assert len(held) == 6
     assert all(data.shape == shape and np.isfinite(data).all() for data in held.values())
     status, percent = held["fit_status.nii.gz"], held["pdff_percent.nii.gz"]
     fitted = status == 1

@@ -12,6 +12,14 @@ from liver_jax.physics import signal, tissues
 # What is unknown: water, fat and R2*.
 FEWEST_ECHOES = 3
 
+# What the T1 correction takes: smallest and largest.
+T1_CORRECTION_RANGES = {
+    "tr_ms": (0.5, 1e5),
+    "flip_angle_deg": (0.1, 180.0),
+    "t1_water_ms": (10.0, 1e4),
+    "t1_fat_ms": (10.0, 1e4),
+}
+
 _FIELD_STRENGTHS_T = (0.2, 11.7)
 _LONGEST_TE_MS = 200.0
 
@@ -113,13 +121,8 @@ def t1_correction(
         liver = tissues.MR[tissues.Tissue.LIVER].t1_ms[known]
         t1_water_ms = liver if t1_water_ms is None else t1_water_ms
         t1_fat_ms = tissues.FAT_T1_MS[known] if t1_fat_ms is None else t1_fat_ms
-    given = {
-        "tr_ms": (tr_ms, 0.5, 1e5),
-        "flip_angle_deg": (flip_angle_deg, 0.1, 180.0),
-        "t1_water_ms": (t1_water_ms, 10.0, 1e4),
-        "t1_fat_ms": (t1_fat_ms, 10.0, 1e4),
-    }
-    for name, (value, lowest, highest) in given.items():
+    given = (tr_ms, flip_angle_deg, t1_water_ms, t1_fat_ms)
+    for value, (name, (lowest, highest)) in zip(given, T1_CORRECTION_RANGES.items(), strict=True):
         if value is None:
             fault = f"the T1 correction at {field_strength_t:g} T needs {name}"
             raise InputError(subject, fault, "Give it, or do without the correction")

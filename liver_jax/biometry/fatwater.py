@@ -70,7 +70,8 @@ class Fit:
             bound, or the standard error of PDFF is 50 points or more.
         pdff_standard_error_percent: From the Fisher information at the solution; 100 where nothing
             tells the noise (three echoes of a list of voxels, a handful of voxels).
-        r2star_standard_error_per_s: As `pdff_standard_error_percent`.
+        r2star_standard_error_per_s: As `pdff_standard_error_percent`; the bound of R2*, about 1500,
+            where nothing tells the noise.
         noise: One number: the standard deviation of the noise of each channel, in the units of the
             echoes, estimated from the residuals of all voxels (three magnitude echoes leave none:
             from neighbours); 0 where nothing tells it.
@@ -293,7 +294,7 @@ def _fit_magnitude(
     if echo_count > LEAST_ECHOES:
         sigma = noise.from_residuals(estimate, echo_count)
     elif len(shape) > 1:
-        sigma = noise.from_neighbours(on_grid, mask)
+        sigma = noise.from_neighbours(on_grid, foreground(echoes))
     else:
         sigma = jnp.float32(0.0)  # a list of voxels has no neighbours: not known
     if regularised:

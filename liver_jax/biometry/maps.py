@@ -1,7 +1,8 @@
 """Maps of one examination, from its echoes to files: PDFF, R2*, field, and where to believe them.
 
 `pdff_percent.nii.gz` is not cut off at 0 and 100 (see `fatwater.Fit`). `fit_status.nii.gz` says of
-each voxel what its numbers are worth: see `STATUS`.
+each voxel what its numbers are worth: see `STATUS`. The maps are 0 in the background and where the
+fit failed.
 """
 
 import dataclasses
@@ -17,14 +18,32 @@ from liver_jax.physics import spectra
 from liver_jax.volume import geometry, nifti, phase
 from liver_jax.volume.geometry import Volume
 
+SPECTRA = tuple(spectra.NAMED)
 STATUS = {"background": 0, "fitted": 1, "ambiguous": 2, "failed": 3}
 FILES = (
     "pdff_percent.nii.gz",
     "pdff_standard_error_percent.nii.gz",
     "r2star_per_s.nii.gz",
+    "r2star_standard_error_per_s.nii.gz",
     "field_map_hz.nii.gz",
     "fit_status.nii.gz",
 )
+
+
+def check(echoes: Volume, acquired: Acquisition, subject: str | pathlib.Path) -> None:
+    """Refuses echoes that `fit` would refuse, as far as that is known without the work of it.
+
+    Args:
+        echoes: Magnitude (float32) or complex64 `[x, y, z, echo]`.
+        acquired: How.
+        subject: The file or examination, for messages.
+
+    Raises:
+        InputError: As `acquisition.check`; or real images cannot be magnitudes.
+    """
+    acquisition.check(acquired, echoes.echo_count, subject)
+    if not np.iscomplexobj(echoes.data):
+        phase.check_magnitude(echoes, subject)
 
 
 def fit(
@@ -36,6 +55,7 @@ def fit(
     regularised: bool = False,
     body: np.ndarray | None = None,
     liver: np.ndarray | None = None,
+    spacing_known: bool = True,
 ) -> Fit:
     """Fits water, fat and R2*; of complex echoes the field, too.
 
@@ -43,20 +63,20 @@ def fit(
         echoes: Magnitude (float32) or complex64 `[x, y, z, echo]`.
         acquired: How.
         subject: The file or examination, for messages.
-        spectrum: A name of `spectra.NAMED`.
+        spectrum: One of `SPECTRA`.
         t1: The correction to make; None for none.
         regularised: Whether neighbours help to tell fat from water in magnitude; in complex echoes
             they always do.
         body: bool `[x, y, z]`: where to fit; by default the foreground.
         liver: bool `[x, y, z]`: fitted even where it is outside the body, being dark with iron.
+        spacing_known: Whether the echoes' affine tells the true size of a voxel.
 
     Raises:
-        InputError: As `acquisition.check`; the spectrum is unknown; real images cannot be
-            magnitudes; or nothing in them can be fitted.
+        InputError: As `check`; the spectrum is unknown; or nothing in the echoes can be fitted.
     """
-    acquisition.check(acquired, echoes.echo_count, subject)
-    if spectrum not in spectra.NAMED:
-        known = ", ".join(spectra.NAMED)
+    check(echoes, acquired, subject)
+    if spectrum not in SPECTRA:
+        known = ", ".join(SPECTRA)
         raise InputError("--spectrum", f"there is no {spectrum!r}", f"Write one of {known}")
     weight = t1.weight if t1 else None
     region = np.asarray(fatwater.foreground(echoes.data)) if body is None else body
@@ -69,12 +89,11 @@ def fit(
         found = fatwater.fit_complex(
             *given,
             precession=acquired.precession,
-            spacing_mm=tuple(echoes.spacing_mm.tolist()),
+            spacing_mm=tuple(echoes.spacing_mm.tolist()) if spacing_known else None,
             t1_weight=weight,
             mask=region,
         )
     else:
-        phase.check_magnitude(echoes, subject)
         found = fatwater.fit_magnitude(
             *given, t1_weight=weight, mask=region, regularised=regularised
         )
@@ -99,6 +118,7 @@ def write(folder: pathlib.Path, found: Fit, like: geometry.Placed) -> None:
         "pdff_percent": found.pdff_percent,
         "pdff_standard_error_percent": found.pdff_standard_error_percent,
         "r2star_per_s": found.r2star_per_s,
+        "r2star_standard_error_per_s": found.r2star_standard_error_per_s,
         "field_map_hz": found.field_map_hz,
     }
     for name, values in held.items():
@@ -117,6 +137,13 @@ def status(found: Fit) -> np.ndarray:
     return values
 
 
+def counts(found: Fit, mask: np.ndarray | None = None) -> dict[str, int]:
+    """How many voxels have each `STATUS`: of all, or of those in a mask (bool `[x, y, z]`)."""
+    values = status(found)
+    values = values.ravel() if mask is None else values[mask]
+    return {name: int(np.count_nonzero(values == value)) for name, value in STATUS.items()}
+
+
 def method(found: Fit) -> str:
     """Which fit it was: `complex` or `magnitude`."""
     return "magnitude" if found.field_map_hz is None else "complex"
@@ -127,7 +154,6 @@ def facts(
 ) -> dict[str, object]:
     """What a record says of a fit, ready for JSON."""
     errors = found.phase_error_radian
-    counts = np.bincount(status(found).ravel(), minlength=len(STATUS))
     return {
         "method": method(found),
         "te_ms": list(acquired.te_ms),
@@ -135,7 +161,7 @@ def facts(
         "precession": acquired.precession,
         "spectrum": spectrum,
         "t1_correction": {**dataclasses.asdict(t1), "weight": t1.weight} if t1 else None,
-        "voxels": {name: int(counts[value]) for name, value in STATUS.items()},
+        "voxels": counts(found),
         "noise": float(found.noise),
         "phase_error_radian": None if errors is None else np.asarray(errors).tolist(),
     }

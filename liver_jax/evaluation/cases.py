@@ -54,6 +54,7 @@ def measure(
     manual: np.ndarray,
     affine: np.ndarray,
     pdff_map: PdffMap | None,
+    pdff_fault: str | None = None,
 ) -> dict:
     """Measures one pair of masks.
 
@@ -62,9 +63,10 @@ def measure(
         manual: bool [x, y, z]; the reference.
         affine: [4, 4], voxel indices to RAS+ millimetres, of the grid that both lie on.
         pdff_map: On that grid; None where there is none.
+        pdff_fault: Why there is none where there should be one: the flag `pdff_unavailable`.
 
     Returns:
-        `status` (`ok` or `empty`), `reason` (None), each of `FIGURES` and `flags`.
+        `status` (`ok` or `empty`), `reason` (`pdff_fault`), each of `FIGURES` and `flags`.
 
     Raises:
         ValueError: The shapes differ.
@@ -78,9 +80,11 @@ def measure(
         flags.append("manual_empty")
     if agreement is None and not flags:
         flags.append("no_surface")  # a mask fills the whole volume
+    if pdff_fault:
+        flags.append("pdff_unavailable")
     row = {
         "status": "empty" if {"automated_empty", "manual_empty"} & set(flags) else "ok",
-        "reason": None,
+        "reason": _in_one_line(pdff_fault) if pdff_fault else None,
         "dice": overlap.dice(counts),
         "rvd_percent": overlap.rvd_percent(counts),
         **(dataclasses.asdict(agreement) if agreement else dict.fromkeys(SURFACE_FIGURES)),
@@ -103,7 +107,11 @@ def failed(reason: str) -> dict:
     """The figures of a case that could not be measured: all None, with the reason in one line."""
     return {
         "status": "failed",
-        "reason": " ".join(reason.split()),
+        "reason": _in_one_line(reason),
         **dict.fromkeys(FIGURES),
         "flags": [],
     }
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())

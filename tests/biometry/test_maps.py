@@ -61,7 +61,7 @@ def made_up(field=None):
         fitted=fitted,
         failed=failed,
         pdff_standard_error_percent=zero + 0.5,
-        r2star_standard_error_per_s=zero,
+        r2star_standard_error_per_s=zero + 2.5,
         noise=np.float32(1.5),
         phase_error_radian=None if field is None else np.array([0, 0.25], np.float32),
     )
@@ -71,6 +71,12 @@ def test_status_of_each_voxel_and_the_record():
     found = made_up()
     assert maps.status(found).ravel().tolist() == [1, 2, 0, 3]
     t1 = acquisition.t1_correction(3.0, 7.0, 5.0, None, None, "scan.nii")
+    assert maps.counts(found, found.pdff_percent < 1) == {
+        "background": 0,
+        "fitted": 1,
+        "ambiguous": 1,
+        "failed": 0,
+    }
     told = maps.facts(found, Acquisition(TE_MS, 3.0), "ismrm_2012", t1)
     assert told["voxels"] == {"background": 1, "fitted": 1, "ambiguous": 1, "failed": 1}
     assert (told["method"], told["precession"], told["noise"]) == ("magnitude", None, 1.5)
@@ -98,6 +104,8 @@ def test_files_lie_on_the_grid_of_the_echoes(tmp_path, field):
         np.testing.assert_allclose(nifti.read_header(tmp_path / name).affine, AFFINE, atol=1e-6)
     held = nifti.read_image(tmp_path / "pdff_percent.nii.gz").data
     np.testing.assert_array_equal(held, found.pdff_percent)  # -1 and all: nothing is cut off
+    held = nifti.read_image(tmp_path / "r2star_standard_error_per_s.nii.gz").data
+    np.testing.assert_array_equal(held, found.r2star_standard_error_per_s)
     labels = nifti.read_labels(tmp_path / "fit_status.nii.gz").data
     np.testing.assert_array_equal(labels, maps.status(found))
 
@@ -155,6 +163,8 @@ def test_the_body_of_a_file_and_a_dark_liver_are_fitted():
 
 def test_what_cannot_be_fitted_is_refused():
     with pytest.raises(InputError, match=r"scan\.nii: is empty"):
+        fit(np.zeros((*SHAPE, 6), np.complex64), "clockwise")
+    with pytest.raises(InputError, match=r"scan\.nii: has no value above 0"):
         fit(np.zeros((*SHAPE, 6), np.float32))
     with pytest.raises(InputError, match=r"scan\.nii: holds values .* no magnitude"):
         fit(echoes().real)

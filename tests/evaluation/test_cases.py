@@ -51,6 +51,14 @@ def test_without_a_map_there_is_no_fat_fraction():
     assert row["pdff_source"] is row["pdff_percent_auto"] is row["pdff_percent_manual"] is None
 
 
+def test_a_fault_of_the_map_is_flagged_and_the_masks_are_compared():
+    one = mask(np.s_[2, 2, 2])
+    row = cases.measure(one, one, AFFINE, None, "no voxel\ncould be fitted")
+    assert (row["status"], row["dice"], row["flags"]) == ("ok", 1.0, ["pdff_unavailable"])
+    assert row["reason"] == "no voxel could be fitted"
+    assert row["pdff_source"] is row["pdff_percent_auto"] is row["pdff_percent_manual"] is None
+
+
 def test_a_fitted_map_counts_where_it_was_fitted():
     both = mask(np.s_[1:3, 1, 1])
     percent = np.zeros(both.shape, np.float32)

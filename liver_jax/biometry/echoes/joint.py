@@ -17,8 +17,10 @@ _PHASE_SHARE, _PHASE_LEAST, _PHASE_MOST, _SURE = 8, 4096, 49152, 3.0
 # An error below this is none to speak of, nor is what noise alone makes of so many voxels: this
 # many times the error of a phase that they have in common (simulated; the worst of the patterns).
 _PHASE_LIMIT_RADIAN, _PHASE_LIMIT_NOISE = 0.02, 25.0
-# Fat's phase is known no better than its spectrum; and no model explains a signal to less.
-_MOSTLY_FAT, _MODEL_ERROR = 0.6, 0.05
+# No model explains a signal to less than this share of it.
+_MODEL_ERROR = 0.05
+# What a voxel that looks like fat says beside water, and how often the search is done at most.
+_FAT_SAYS, _PASSES = 0.1, 3
 
 
 class Result(NamedTuple):
@@ -126,9 +128,11 @@ def find_phase_errors(
     def once(coefficients: jax.Array) -> tuple[jax.Array, jax.Array]:
         turned = phase_errors.turn(real, imag, phase_errors.angle(coefficients, terms))
         place = search(*turned, strength, seen, sampling, lookup, block)
-        tells = seen & (place.lead_nats > _SURE) & (place.fat_fraction < _MOSTLY_FAT)
+        tells = seen & (place.lead_nats > _SURE)
         # The brightest voxels tell no more than others: what the model leaves there is not noise.
         weight = 1.0 / (place.variance / strength**2 + _MODEL_ERROR**2)
+        # What looks like fat may be water led astray, and fat is known no better than its spectrum.
+        weight = jnp.where(place.fat_fraction > 0.5, _FAT_SAYS * weight, weight)
         weight = jnp.where(tells, weight, 0.0)
         flat = [array.reshape(*array.shape[:-3], -1) for array in (*turned, weight, terms)]
         start = (place.field_hz.ravel(), place.r2star_per_s.ravel())
@@ -139,7 +143,7 @@ def find_phase_errors(
     def again(state: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
         done, coefficients, limit = state
         error = _root_mean_square(phase_errors.angle(coefficients, terms), seen)
-        return (done == 0) | ((done == 1) & (error.max() > limit))
+        return (done == 0) | ((done < _PASSES) & (error.max() > limit))
 
     nothing = jnp.zeros((real.shape[0], terms.shape[0]))
     state = (jnp.int32(0), nothing, jnp.float32(0.0))

@@ -84,8 +84,8 @@ def estimate(
             power = (model_real**2 + model_imag**2) * weight
             across = (seen_imag * model_real - seen_real * model_imag) * weight
             matrix = (terms * power) @ terms.T
-            # Along an axis of one voxel there is no slope to be found.
-            matrix = matrix + (1e-6 * jnp.trace(matrix) + 1e-20) * jnp.eye(terms.shape[0])
+            # Along an axis of one voxel there is no slope to be found, and of few voxels no curve.
+            matrix = matrix + (1e-3 * jnp.trace(matrix) + 1e-20) * jnp.eye(terms.shape[0])
             found.append(jnp.linalg.solve(matrix, terms @ across))
         step = jnp.stack(found)
         step = step - step.mean(axis=0)

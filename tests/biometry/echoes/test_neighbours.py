@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from liver_jax.biometry.echoes import neighbours
 
-
 _choose = jax.jit(neighbours.choose, static_argnums=(2, 5))
 
 
