@@ -144,6 +144,7 @@ def test_pdff_maps_are_in_percent_near_the_truth_in_either_unit(exams):
     assert units == {"percent", "permille"}
 
 
+@pytest.mark.slow
 def test_another_number_of_processes_writes_the_same_bytes(written, tmp_path):
     again = cohort.write(tmp_path / "tiny", "tiny", seed=4, workers=2, progress=False)
     assert _hashes(again.parent) == _hashes(written.parent)

@@ -42,6 +42,7 @@ def leaves(tree):
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
 
 
+@pytest.mark.slow
 def test_it_learns_a_batch(made):
     built, mesh, fresh = made
     current, first = fresh(), None
