@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from liver_jax.biometry.acquisition import FEWEST_ECHOES
 from liver_jax.biometry.echoes import (
     choice,
     fieldmap,
@@ -27,11 +28,11 @@ from liver_jax.biometry.echoes import (
     rician,
     search,
 )
-from liver_jax.biometry.echoes.phased import R2STAR_RANGE, Sampling
+from liver_jax.biometry.echoes.limits import R2STAR_RANGE
+from liver_jax.biometry.echoes.phased import Sampling
 from liver_jax.physics import spectra
 from liver_jax.physics.spectra import Spectrum
 
-LEAST_ECHOES = 3
 # Below this part of the image's bright voxels there is no signal to speak of.
 _BACKGROUND = 0.05
 # The blocks that vote for a field are about this wide.
@@ -231,8 +232,8 @@ def _checked(
     data = jnp.asarray(echoes)
     if data.ndim < 2 or data.shape[-1] != te.size or te.ndim != 1:
         raise ValueError(f"echoes {data.shape} and te_ms {te.shape} do not fit: want [..., echo]")
-    if te.size < LEAST_ECHOES:
-        raise ValueError(f"{te.size} echoes; water, fat and R2* take {LEAST_ECHOES} at least")
+    if te.size < FEWEST_ECHOES:
+        raise ValueError(f"{te.size} echoes; water, fat and R2* take {FEWEST_ECHOES} at least")
     if not (np.isfinite(te).all() and te[0] > 0 and (np.diff(te) > 0).all()):
         raise ValueError(f"te_ms {te.tolist()}: want finite times above 0, rising")
     if not (math.isfinite(field_strength_t) and field_strength_t > 0):
@@ -291,7 +292,7 @@ def _fit_magnitude(
     on_grid = jnp.where(jnp.isfinite(on_grid) & (on_grid > 0), on_grid, 0.0)
     flat = on_grid.reshape(echo_count, -1)
     estimate = magnitude.fit(flat, te_s, dephasing)
-    if echo_count > LEAST_ECHOES:
+    if echo_count > FEWEST_ECHOES:
         sigma = noise.from_residuals(estimate, echo_count)
     elif len(shape) > 1:
         sigma = noise.from_neighbours(on_grid, foreground(echoes))

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from liver_jax.biometry.echoes import magnitude, neighbours
+from liver_jax.biometry.echoes.limits import DISTINCT
 
 # `ambiguous`: the other explanation has more than 2 % of the probability, ln(98 / 2).
 _AMBIGUOUS_NATS = 4.0
@@ -59,7 +60,7 @@ def ambiguous(
         magnitude.fraction(estimate.water, estimate.fat)
         - magnitude.fraction(estimate.other_water, estimate.other_fat)
     )
-    two = (apart >= magnitude.DISTINCT) & (separation < _AMBIGUOUS_NATS)
+    two = (apart >= DISTINCT) & (separation < _AMBIGUOUS_NATS)
     return two | (standard_error_percent > 100 * AMBIGUOUS_ERROR)
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from liver_jax.biometry.echoes import least_squares, phase_errors, phased
 from liver_jax.biometry.echoes.phased import Parameters, Sampling
-from liver_jax.biometry.echoes.search import Lookup, in_chunks, search
+from liver_jax.biometry.echoes.search import Lookup, over_voxels, search
 
 _ROUNDS = 3  # of a fit that starts in the right valley, to come to rest
 # One voxel in so many tells the phase errors, but at least and at most so many; of what lead.
@@ -71,7 +71,7 @@ def fit(
     real, imag = phase_errors.turn(real, imag, turned)
     place = search(real, imag, strength, seen, sampling, lookup, block)
 
-    def last(part: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    def last(*part: jax.Array) -> tuple[jax.Array, ...]:
         real, imag, field, r2star = part
         begin = phased.start(real, imag, sampling, field, r2star)
         end = phased.refine(real, imag, sampling, begin, _ROUNDS)
@@ -79,7 +79,7 @@ def fit(
         return (*end, now.residual_squares, *_standard_errors(now, end))
 
     parts = (real, imag, place.field_hz, place.r2star_per_s)
-    *solution, squares, pdff_error, r2star_error = in_chunks(last, parts)
+    *solution, squares, pdff_error, r2star_error = over_voxels(last, *parts)
     solution = Parameters(*solution)
     noise = jnp.sqrt(place.variance)
     return Result(

@@ -12,26 +12,22 @@ choice.
 """
 
 import functools
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from liver_jax.biometry.echoes import least_squares
+from liver_jax.biometry.echoes.chunks import in_chunks
+from liver_jax.biometry.echoes.limits import DISTINCT, R2STAR_RANGE
 
 # Fat fractions of the starts. R2* of each follows from the data.
 _STARTS = (0.1, 0.9, 0.5)
 _ITERATIONS = 9
-R2STAR_LIMIT_PER_S = 1500.0
 # What mostly fat must explain better to be chosen, in squares of the largest echo.
 _WATER_FIRST = 1e-8
-# Explanations whose fat fractions differ by less are one.
-DISTINCT = 0.1
-# Voxels at a time: what is worked on at once then fits a processor's cache, and memory is bounded.
-_CHUNK = 16384
+CHUNK = 16384  # voxels at a time
 
-Result = TypeVar("Result")
 Dephasing = tuple[jax.Array, jax.Array]  # real and imaginary part of c(t), each [echo]
 
 
@@ -41,7 +37,7 @@ class Estimate(NamedTuple):
     Attributes:
         water: In the units of the echoes, at echo time 0; at least 0.
         fat: As `water`.
-        r2star_per_s: From 0 to `R2STAR_LIMIT_PER_S`.
+        r2star_per_s: From 0 to the end of `R2STAR_RANGE`.
         residual_squares: Sum over the echoes of the squared residuals.
         other_water: Of the best explanation whose fat fraction differs by 10 points or more; where
             there is none, of another descent that came to the same end.
@@ -70,30 +66,13 @@ def fit(magnitude: jax.Array, te_s: jax.Array, dephasing: Dephasing) -> Estimate
         te_s: f32 [echo], in any order.
         dephasing: c at the echo times, (real [echo], imaginary [echo]).
     """
-    return in_chunks(lambda part: _fit(part, te_s, dephasing), magnitude)
+    return in_chunks(lambda part: _fit(part, te_s, dephasing), (magnitude,), CHUNK)
 
 
 def fraction(water: jax.Array, fat: jax.Array) -> jax.Array:
     """F / (W + F), 0 where both are 0."""
     total = water + fat
     return jnp.where(total > 0, fat / jnp.where(total > 0, total, 1.0), 0.0)
-
-
-def in_chunks(function: Callable[..., Result], *arrays: jax.Array) -> Result:
-    """Applies a function from [..., voxel] to [voxel] arrays to some voxels at a time."""
-    voxels = arrays[0].shape[-1]
-    if voxels <= _CHUNK:
-        return function(*arrays)
-    count = -(-voxels // _CHUNK)
-
-    def split(array: jax.Array) -> jax.Array:
-        """[chunk, ..., voxel of the chunk], the last chunk filled up with zeros."""
-        padding = [(0, 0)] * (array.ndim - 1) + [(0, count * _CHUNK - voxels)]
-        parts = jnp.pad(array, padding).reshape(*array.shape[:-1], count, _CHUNK)
-        return jnp.moveaxis(parts, -2, 0)
-
-    result = jax.lax.map(lambda parts: function(*parts), tuple(map(split, arrays)))
-    return jax.tree.map(lambda array: array.reshape(-1)[:voxels], result)
 
 
 def echo(
@@ -140,7 +119,7 @@ def _fit(magnitude: jax.Array, te_s: jax.Array, dephasing: Dephasing) -> Estimat
     times = te_s / unit_s
     real, imaginary = dephasing
     power = real**2 + imaginary**2
-    limit = R2STAR_LIMIT_PER_S * unit_s
+    limit = R2STAR_RANGE[1] * unit_s
 
     state = _start(echoes, times, real, power, limit)  # [start, voxel]
 

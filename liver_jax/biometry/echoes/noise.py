@@ -7,7 +7,7 @@ explained in full: there, neighbouring voxels tell it.
 import jax
 import jax.numpy as jnp
 
-from liver_jax.biometry.echoes import choice, magnitude
+from liver_jax.biometry.echoes import choice, magnitude, median
 
 # The median is taken of sums over so many voxels, one after the other: more would let faults that
 # lie here and there spoil the sums, fewer would feel the shape of the distribution, not its mean.
@@ -46,7 +46,7 @@ def from_residuals(estimate: magnitude.Estimate, echo_count: jax.Array | int) ->
     def variance(other: jax.Array | float) -> jax.Array:
         squares = estimate.residual_squares + other * difference
         sums = jax.ops.segment_sum(squares, group, groups)
-        return _median(sums, complete) / _middle(freedom)
+        return median.of_usable(sums, complete) / median.of_chi_squared(freedom)
 
     result = variance(0.0)
     for _ in range(_ROUNDS):
@@ -84,34 +84,14 @@ def from_neighbours(echoes: jax.Array, mask: jax.Array) -> jax.Array:
         usable.append((inside[0] & inside[1] & inside[2]).ravel())
     if not squares:
         return jnp.zeros(())
-    middle_square = _median(jnp.maximum(jnp.concatenate(squares), 0.0), jnp.concatenate(usable))
-    return jnp.sqrt(middle_square / _middle(echoes.shape[0] - 1))
+    middle_square = median.of_usable(
+        jnp.maximum(jnp.concatenate(squares), 0.0), jnp.concatenate(usable)
+    )
+    return jnp.sqrt(middle_square / median.of_chi_squared(echoes.shape[0] - 1))
 
 
 def _shifted(array: jax.Array, axis: int, first: int) -> jax.Array:
     return jax.lax.slice_in_dim(array, first, array.shape[axis] - 2 + first, axis=axis)
-
-
-def _middle(freedom: jax.Array | int) -> jax.Array | float:
-    """Median of the chi-squared distribution, by Wilson and Hilferty."""
-    return freedom * (1.0 - 2.0 / (9.0 * freedom)) ** 3
-
-
-def _median(values: jax.Array, usable: jax.Array) -> jax.Array:
-    """The median of the usable values, none of them below 0; 0 where there is none.
-
-    Floats from 0 up are ordered as their bits are, so 31 halvings find one by counting, which
-    is linear and quicker than to sort.
-    """
-    bits = jnp.where(usable, jax.lax.bitcast_convert_type(values, jnp.int32), jnp.int32(2**31 - 1))
-    count = usable.sum()
-
-    def halve(step: int, low: jax.Array) -> jax.Array:
-        middle = low + jnp.left_shift(jnp.int32(1), 30 - step)
-        return jnp.where(2 * (bits < middle).sum() < count, middle, low)
-
-    found = jax.lax.fori_loop(0, 31, halve, jnp.int32(0))
-    return jnp.where(count > 0, jax.lax.bitcast_convert_type(found, jnp.float32), 0.0)
 
 
 def _tiny() -> jax.Array:

@@ -16,8 +16,6 @@ from liver_jax.biometry.echoes import phased
 from liver_jax.biometry.echoes.phased import Parameters, Sampling
 
 _ROUNDS, _FIT_ROUNDS = 6, 2
-
-
 TERMS = 10
 
 
@@ -42,8 +40,7 @@ def angle(coefficients: jax.Array, terms: jax.Array) -> jax.Array:
 
 def turn(real: jax.Array, imag: jax.Array, radian: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The signal with its phase turned back by an angle."""
-    cos, sin = phased.cosine_and_sine(radian / (2 * jnp.pi))
-    return real * cos + imag * sin, imag * cos - real * sin
+    return phased.turned_back(real, imag, radian / (2 * jnp.pi))
 
 
 def estimate(
@@ -80,7 +77,7 @@ def estimate(
         found = []
         for n in range(echo_count):
             _, model_real, model_imag, frame = phased.model(p, sampling, n)
-            seen_real, seen_imag = turn(turned[0][n], turned[1][n], 2 * jnp.pi * frame)
+            seen_real, seen_imag = phased.turned_back(turned[0][n], turned[1][n], frame)
             power = (model_real**2 + model_imag**2) * weight
             across = (seen_imag * model_real - seen_real * model_imag) * weight
             matrix = (terms * power) @ terms.T

@@ -11,9 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from liver_jax.biometry.echoes import least_squares
+from liver_jax.biometry.echoes.limits import R2STAR_RANGE
 
-# 1/s. Below 0 as noise may have it; above what echoes a millisecond apart can show.
-R2STAR_RANGE = (-100.0, 1500.0)
 # The longest step of one round: what is far from the data is approached in several.
 _PHASE_STEP_RADIAN, _FIELD_STEP_HZ, _R2STAR_STEP = 1.0, 40.0, 300.0
 _DAMPING = 1e-3
@@ -60,6 +59,12 @@ def cosine_and_sine(turns: jax.Array) -> tuple[jax.Array, jax.Array]:
     return 1 - 2 * sine * sine, 2 * sine * cosine
 
 
+def turned_back(real: jax.Array, imag: jax.Array, turns: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """A complex signal with its phase turned back by an angle in whole turns."""
+    cos, sin = cosine_and_sine(turns)
+    return real * cos + imag * sin, imag * cos - real * sin
+
+
 def start(
     real: jax.Array, imag: jax.Array, sampling: Sampling, field_hz: jax.Array, r2star: jax.Array
 ) -> Parameters:
@@ -78,9 +83,8 @@ def start(
     for n in range(real.shape[0]):
         t, cr, ci = sampling.te_s[n], sampling.fat_real[n], sampling.fat_imag[n]
         decay = jnp.exp(-r2star * t)
-        cos, sin = (part * decay for part in cosine_and_sine(t * field_hz))
-        turned_real = real[n] * cos + imag[n] * sin
-        turned_imag = imag[n] * cos - real[n] * sin
+        turned = turned_back(real[n], imag[n], t * field_hz)
+        turned_real, turned_imag = (part * decay for part in turned)
         square = decay * decay
         ww, wf, ff = ww + square, wf + cr * square, ff + (cr * cr + ci * ci) * square
         w_real, w_imag = w_real + turned_real, w_imag + turned_imag
@@ -127,9 +131,8 @@ def normal(real: jax.Array, imag: jax.Array, sampling: Sampling, p: Parameters) 
     for n in range(real.shape[0]):
         t, cr, ci = sampling.te_s[n], sampling.fat_real[n], sampling.fat_imag[n]
         decay, model_real, model_imag, turns = model(p, sampling, n)
-        cos, sin = cosine_and_sine(turns)
-        rest_real = real[n] * cos + imag[n] * sin - model_real
-        rest_imag = imag[n] * cos - real[n] * sin - model_imag
+        turned_real, turned_imag = turned_back(real[n], imag[n], turns)
+        rest_real, rest_imag = turned_real - model_real, turned_imag - model_imag
         squares = squares + rest_real**2 + rest_imag**2
         # Derivatives, (real, imaginary).
         slopes = (

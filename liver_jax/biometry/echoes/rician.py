@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 
 from liver_jax.biometry.echoes import least_squares, magnitude
+from liver_jax.biometry.echoes.chunks import in_chunks
+from liver_jax.biometry.echoes.limits import R2STAR_RANGE
 
-# How far below 0 W or F, and so PDFF, may go, in parts of the other; and R2* in 1/s.
+# How far below 0 W or F, and so PDFF, may go, in parts of the other.
 _BELOW_ZERO = 0.2
-_R2STAR_LEAST_PER_S = -100.0
 _ITERATIONS = 5
 
 
@@ -47,7 +48,7 @@ def refine(
     def one(*parts: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         return _refine(*parts, te_s, dephasing, noise)
 
-    return magnitude.in_chunks(one, echoes, water, fat, r2star_per_s)
+    return in_chunks(one, (echoes, water, fat, r2star_per_s), magnitude.CHUNK)
 
 
 @jax.jit
@@ -77,7 +78,7 @@ def standard_errors(
     def one(*parts: jax.Array) -> tuple[jax.Array, jax.Array]:
         return _standard_errors(*parts, te_s, dephasing, noise)
 
-    return magnitude.in_chunks(one, water, fat, r2star_per_s)
+    return in_chunks(one, (water, fat, r2star_per_s), magnitude.CHUNK)
 
 
 def bessel_ratio(x: jax.Array) -> jax.Array:
@@ -119,8 +120,8 @@ def _refine(
     times = te_s / unit_s
     real, imaginary = dephasing
     power = real**2 + imaginary**2
-    least = _R2STAR_LEAST_PER_S * unit_s
-    most = magnitude.R2STAR_LIMIT_PER_S * unit_s
+    least = R2STAR_RANGE[0] * unit_s
+    most = R2STAR_RANGE[1] * unit_s
 
     def improve(_: int, state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         water, fat, decay = state
@@ -191,7 +192,7 @@ def _standard_errors(
         jnp.where(total > 0, jnp.minimum(pdff_percent, 100.0), 100.0),
         jnp.where(
             total > 0,
-            jnp.minimum(r2star, magnitude.R2STAR_LIMIT_PER_S),
-            magnitude.R2STAR_LIMIT_PER_S,
+            jnp.minimum(r2star, R2STAR_RANGE[1]),
+            R2STAR_RANGE[1],
         ),
     )

@@ -1,8 +1,4 @@
-"""The search for each voxel's valley over a whole image, and how its voxels are worked on.
-
-Voxels are worked on in chunks one after the other, so that memory is bounded by the maps, not by
-what is looked up for each voxel; all of it is one compiled program, without a loop on the host.
-"""
+"""The search for each voxel's valley over a whole image."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,15 +6,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from liver_jax.biometry.echoes import fieldmap, phased
+from liver_jax.biometry.echoes import fieldmap, median, phased
+from liver_jax.biometry.echoes.chunks import Result, in_chunks
+from liver_jax.biometry.echoes.limits import DISTINCT
 from liver_jax.biometry.echoes.phased import Sampling
 
 _CHUNK = 8192  # voxels at a time
+_NO_VARIANCE = 1e-12  # of an image that is explained in full, or has no signal
 _ROUNDS = 5  # of a fit that starts anywhere in its valley, to tell what it costs
-# The noise is a median over voxels; of large images, over some of them.
-_SAMPLE = 65536
-# Candidates whose fat fractions differ by less are one.
-_DISTINCT = 0.1
 
 
 class Lookup(NamedTuple):
@@ -52,7 +47,7 @@ def search(
     """Finds each voxel's valley; `real` and `imag` are in units of `strength`."""
     echo_count = real.shape[0]
 
-    def candidates(part: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
+    def candidates(*part: jax.Array) -> tuple[jax.Array, ...]:
         found = fieldmap.valleys(
             jax.lax.complex(*part),
             lookup.projection,
@@ -66,12 +61,11 @@ def search(
         fat = end.fat / jnp.where(end.water + end.fat > 0.01, end.water + end.fat, 1.0)
         return end.field_hz, end.r2star_per_s, squares, found.found, fat
 
-    field, r2star, squares, found, fat = in_chunks(candidates, (real, imag))
-    # The median of chi squared with this many degrees of freedom, Wilson and Hilferty.
+    field, r2star, squares, found, fat = over_voxels(candidates, real, imag)
     freedom = 2 * echo_count - 5
-    median = freedom * (1 - 2 / (9 * freedom)) ** 3
     least = jnp.where(found, squares, jnp.inf).min(axis=0) * strength**2
-    variance = _median(least, seen) / median
+    variance = median.of_usable(least, seen) / median.of_chi_squared(freedom)
+    variance = jnp.where(variance > 0, variance, _NO_VARIANCE)
     cost = fieldmap.own_cost(squares, found, variance / strength**2)
 
     blocks = fieldmap.blocks(
@@ -81,7 +75,7 @@ def search(
     beliefs = fieldmap.beliefs(cost, field, seen, around, lookup.period_hz, lookup.tolerance_hz)
     choice = beliefs.argmin(axis=0)[None]
     chosen = jnp.take_along_axis(fat, choice, axis=0)
-    same = (jnp.abs(fat - chosen) < _DISTINCT) | ~found
+    same = (jnp.abs(fat - chosen) < DISTINCT) | ~found
     lead = jnp.where(same, jnp.inf, beliefs).min(axis=0) - beliefs.min(axis=0)
     field = jnp.take_along_axis(field, choice, axis=0)[0]
     turns = jnp.round((around - field) / lookup.period_hz)  # 0 where the period is infinite
@@ -90,34 +84,9 @@ def search(
     return Search(field, r2star, chosen[0], lead, variance)
 
 
-def _median(values: jax.Array, seen: jax.Array) -> jax.Array:
-    """The median of what is seen, of every k-th voxel; 1 where nothing is."""
-    step = -(-values.size // _SAMPLE)
-    values, seen = values.ravel()[::step], seen.ravel()[::step]
-    middle = jnp.nanmedian(jnp.where(seen, values, jnp.nan))
-    return jnp.where(middle > 0, middle, 1e-12)
-
-
-def in_chunks(
-    work: Callable[[tuple[jax.Array, ...]], tuple[jax.Array, ...]], arrays: tuple[jax.Array, ...]
-) -> tuple[jax.Array, ...]:
-    """Applies `work` to chunks of the voxels of [..., z, x, y], and puts the results together."""
+def over_voxels(work: Callable[..., Result], *arrays: jax.Array) -> Result:
+    """`in_chunks` of [..., z, x, y]: `work` sees [..., voxel], and so returns."""
     shape = arrays[0].shape[-3:]
-    count = shape[0] * shape[1] * shape[2]
-    chunks = -(-count // _CHUNK)
-    length = -(-count // chunks)
-    length = -(-length // 64) * 64
-    padded = []
-    for array in arrays:
-        flat = array.reshape(*array.shape[:-3], count)
-        flat = jnp.pad(flat, [(0, 0)] * (flat.ndim - 1) + [(0, chunks * length - count)])
-        padded.append(jnp.moveaxis(flat.reshape(*flat.shape[:-1], chunks, length), -2, 0))
-    done = jax.lax.map(work, tuple(padded))
-
-    def whole(result: jax.Array) -> jax.Array:
-        joined = jnp.moveaxis(result, 0, -2)
-        return joined.reshape(*joined.shape[:-2], -1)[..., :count].reshape(
-            *joined.shape[:-2], *shape
-        )
-
-    return jax.tree.map(whole, done)
+    flat = tuple(array.reshape(*array.shape[:-3], -1) for array in arrays)
+    done = in_chunks(work, flat, _CHUNK)
+    return jax.tree.map(lambda array: array.reshape(*array.shape[:-1], *shape), done)

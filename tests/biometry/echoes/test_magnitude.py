@@ -151,7 +151,7 @@ def test_many_voxels_give_what_few_give(monkeypatch: pytest.MonkeyPatch) -> None
     measured = echoes(fraction, r2star, TE_3D_MS, 3.0, snr=30)
     te_s, dephasing = times(TE_3D_MS, 3.0)
     whole = fit(measured, te_s, dephasing)
-    monkeypatch.setattr(magnitude, "_CHUNK", 8)  # 22 voxels: two chunks and a part of one
+    monkeypatch.setattr(magnitude, "CHUNK", 8)  # 22 voxels: two chunks and a part of one
     parts = jax.jit(magnitude.fit.__wrapped__)(measured, te_s, dephasing)
     assert parts.water.shape == (22,)
     for one, other in zip(whole, parts, strict=True):
