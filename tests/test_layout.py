@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "train": INFERENCE,
     "biometry": BASE | {"physics", "volume"},
     "examine": INFERENCE | {"biometry"},
+    "scoring": INFERENCE | {"biometry", "examine", "evaluation", "report"},
     "evaluation": BASE | {"physics", "volume", "biometry"},
     "report": BASE | {"physics", "volume", "biometry", "evaluation"},
 }
@@ -41,6 +42,7 @@ EVERY_ROOM = set(MAY_IMPORT)
 # Distributions whose import has another name.
 IMPORT_NAMES = {
     "absl-py": "absl",
+    "pillow": "PIL",
     "orbax-checkpoint": "orbax",
     "tensorflow-datasets": "tensorflow_datasets",
 }
