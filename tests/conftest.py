@@ -2,12 +2,15 @@
 
 import ast
 import functools
+import itertools
+import math
 import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -54,8 +57,6 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
     Techniques `spgr2d` (two echoes) and `ct`; subjects s0 to s3 train, s4 validation, s5 test.
     """
-    import numpy as np
-
     from liver_jax.cohort import manifest
     from liver_jax.volume import nifti
     from liver_jax.volume.geometry import Volume
@@ -169,3 +170,208 @@ def run(program: Callable[..., subprocess.Popen]) -> Callable[..., tuple[int, st
         return process.returncode, out, err
 
     return to_the_end
+
+
+_TE_MS = {
+    "spgr2d": [round(1.15 * echo, 2) for echo in range(1, 7)],
+    "spgr3d": [round(0.9 + 0.76 * echo, 2) for echo in range(6)],
+}
+_PHASES = {"ct": ("portal_venous", "unenhanced"), "hbp_t1w": ("hepatobiliary",)}
+# The median error (1 - Dice) on spgr2d, spgr3d, ct and hbp_t1w, about the paper's.
+_ERRORS = {"initial": (0.06, 0.05, 0.15, 0.9)}
+_LATER_ERRORS = (0.07, 0.06, 0.06, 0.05)
+
+
+def _made_exams(rng: np.random.Generator, subjects: int) -> list[dict]:
+    """What rows take from a manifest, and the truth that their figures are made of."""
+    people, exams = {}, []
+    for technique, cohort, number in itertools.product(
+        ("spgr2d", "spgr3d", "ct", "hbp_t1w"), ("internal", "external"), range(subjects)
+    ):
+        if (technique, cohort) == ("spgr3d", "external"):
+            continue
+        gradient_echo = technique.startswith("spgr")
+        subject = f"{'spgr' if gradient_echo else technique}-{cohort[:3]}-{number:03d}"
+        person = people.setdefault(
+            subject,
+            {
+                "volume_ml": min(max(rng.normal(1650, 380), 700), 4000),
+                "pdff_percent": min(max(rng.lognormal(2.1, 0.8), 1.5), 45),
+                "difficulty": rng.normal(),
+                "sex": "FM"[rng.integers(2)],
+            },
+        )
+        phases = _PHASES.get(technique, ("",))
+        strength = 1.5 if technique == "hbp_t1w" and number % 3 == 0 else 3.0
+        twice = gradient_echo and cohort == "internal" and number < 4
+        for session in ("1", "2") if twice else ("1",):
+            row = {
+                "exam_id": f"{technique}-{cohort[:3]}-{number:03d}-{session}",
+                "subject_id": subject,
+                "session": session,
+                "modality": "CT" if technique == "ct" else "MR",
+                "technique": technique,
+                "contrast_phase": phases[number % len(phases)],
+                "cohort": cohort,
+                "site": "A" if cohort == "internal" else "BC"[number % 2],
+                "field_strength_t": None if technique == "ct" else strength,
+                "columns": {"sex": person["sex"], "scanner": "XY"[number // 2 % 2]},
+            }
+            fat = max(person["pdff_percent"] + 0.3 * rng.normal(), 0.5)
+            truth = {
+                "volume_ml": person["volume_ml"] * (1 + 0.01 * rng.normal()),
+                "pdff_percent": fat if gradient_echo else None,
+                "difficulty": 0.8 * person["difficulty"] + 0.4 * rng.normal(),
+                "fov_cut_cm2": 12.5 if rng.random() < 0.04 else 0.0,
+            }
+            exams.append({"row": row, "truth": truth})
+    return exams
+
+
+def _made_figures(rng: np.random.Generator, truth: dict, error: float, echo: int | None) -> dict:
+    """The figures of one case with about this error (1 - Dice); they fit together."""
+    ml, dice = 0.006, 1 - error  # a voxel of 1 x 2 x 3 mm
+    manual = round(truth["volume_ml"] / ml)
+    aim = rng.normal(-0.03, 0.03) if dice > 0.5 else rng.uniform(-0.9, -0.5)
+    least, most = (2 * dice - 2) / (2 - dice), 2 / max(dice, 0.1) - 2  # all that this Dice allows
+    automated = round(manual * (1 + min(max(aim, least), most)))
+    tp = min(round(dice * (manual + automated) / 2), manual, automated)
+    fp, fn = automated - tp, manual - tp
+    dice = 2 * tp / (manual + automated)
+    error = 1 - dice
+    several = bool(error > 0.12 and rng.random() < 0.7)
+    cut = truth["fov_cut_cm2"]
+    flagged = {
+        "touches_fov_border": cut > 0,
+        "several_components": several,
+        "implausible_volume": automated * ml < 600,
+    }
+    fat = {"auto": truth["pdff_percent"], "manual": truth["pdff_percent"]}
+    if fat["auto"] is not None:
+        fat["auto"] += (0.3 + 3 * error) * rng.normal() - error
+    if echo not in (None, 1):  # the mask of the first echo is the one laid on the map
+        fat = dict.fromkeys(fat)
+    return {
+        "status": "ok",
+        "reason": None,
+        "dice": dice,
+        "iou": tp / (tp + fp + fn),
+        "rvd_percent": 100 * (fp - fn) / manual,
+        "assd_mm": 0.3 + 18 * error * rng.uniform(0.8, 1.2),
+        "mssd_mm": 5 + 150 * error * rng.uniform(0.8, 1.2),
+        "hd95_mm": 1 + 60 * error * rng.uniform(0.8, 1.2),
+        **{f"nsd_{mm}mm": math.exp(-9 * error / mm) for mm in (1, 2, 3)},
+        "volume_ml_auto": automated * ml,
+        "volume_ml_manual": manual * ml,
+        **{f"pdff_percent_{mask}": value for mask, value in fat.items()},
+        **{
+            f"pdff_percent_{mask}_without_vessels": None if value is None else 1.03 * value
+            for mask, value in fat.items()
+        },
+        "pdff_source": None if fat["auto"] is None else "map",
+        "tp": tp,
+        "fp": fp,
+        "fn": fn,
+        "tn": 5_000_000 - tp - fp - fn,
+        "component_count_auto": 1 + several * int(rng.integers(1, 4)),
+        "component_count_manual": 1,
+        "fov_cut_cm2_auto": cut,
+        "fov_cut_cm2_manual": cut,
+        "quality": {
+            "echo_dice": None if echo is None else 1 - error * rng.uniform(0.4, 1),
+            "augmentation_dice": 1 - error * rng.uniform(0.3, 0.9),
+            "border_entropy": 0.25 + error * rng.uniform(0.5, 1),
+            "right_share": 0.8 - 0.3 * error * rng.random(),
+            "largest_component_share": 1 - 0.4 * error * several,
+            "soft_dice": 1 - 0.8 * error,
+            "volume_z": math.log(max(automated, 1) * ml / 1550) / 0.25,
+        },
+        "flags": [flag for flag, raised in flagged.items() if raised],
+    }
+
+
+def _made_failure(figures: dict) -> dict:
+    """What the case is where measuring it raised."""
+    kept = {"status": "failed", "reason": "RuntimeError: out of memory", "flags": []}
+    return dict.fromkeys(figures) | kept | {"quality": dict.fromkeys(figures["quality"])}
+
+
+def _made_empty(figures: dict, manual_too: bool) -> dict:
+    """What the case is where the automated mask is empty, or both are."""
+    undefined = ["dice", "iou", "rvd_percent"] if manual_too else []
+    undefined += [key for key in figures if key.endswith("mm") or key.startswith("pdff_percent_a")]
+    manual = 0 if manual_too else figures["tp"] + figures["fn"]
+    nothing = {"automated_empty": True, "manual_empty": manual_too}
+    figures = figures | {
+        "status": "empty",
+        "dice": 0.0,
+        "iou": 0.0,
+        "rvd_percent": -100.0,
+        "volume_ml_auto": 0.0,
+        "tp": 0,
+        "fp": 0,
+        "fn": manual,
+        "tn": 5_000_000 - manual,
+        "component_count_auto": 0,
+        "fov_cut_cm2_auto": 0.0,
+        "quality": dict.fromkeys(figures["quality"]),
+        "flags": [flag for flag, raised in nothing.items() if raised],
+    }
+    if manual_too:
+        undefined += [key for key in figures if key.startswith("pdff_percent_m")]
+        figures |= {"volume_ml_manual": 0.0, "component_count_manual": 0, "fov_cut_cm2_manual": 0.0}
+    return figures | dict.fromkeys(undefined)
+
+
+@pytest.fixture(scope="session")
+def made_rows() -> Callable[..., list[dict]]:
+    """Makes the rows of a believable evaluation without any image: about 500 by `made_rows()`.
+
+    Four techniques (six echoes of the spoiled gradient echoes), internal and external, two models,
+    a second session of some subjects, a few failed and empty cases; the Dice are about the paper's.
+    The figures of one row fit together. spgr3d is internal only, in the subjects of spgr2d.
+
+    Arguments: `subjects`, the number in each technique and cohort (default 10); `models`; `seed`.
+    """
+
+    def make(
+        subjects: int = 10, models: Sequence[str] = ("initial", "multimodal"), seed: int = 0
+    ) -> list[dict]:
+        rng = np.random.default_rng(seed)
+        techniques = ("spgr2d", "spgr3d", "ct", "hbp_t1w")
+        rows = []
+        for exam, model in itertools.product(_made_exams(rng, subjects), models):
+            known, truth = exam["row"], exam["truth"]
+            error = _ERRORS.get(model, _LATER_ERRORS)[techniques.index(known["technique"])]
+            spread = 0.05 if error > 0.5 else 0.5
+            trouble = truth["difficulty"] + 0.4 * rng.normal()
+            for index, te_ms in enumerate(_TE_MS.get(known["technique"], [None])):
+                echo = None if te_ms is None else index + 1
+                this = error * math.exp(spread * (trouble + 0.15 * rng.normal())) + 0.002 * index
+                figures = _made_figures(rng, truth, min(this, 0.999), echo)
+                number = int(known["subject_id"][-3:])
+                place = known["technique"], known["cohort"], number, model
+                if place == ("hbp_t1w", "external", 1, "initial"):
+                    figures = _made_empty(figures, manual_too=False)
+                elif place[:3] == ("ct", "external", 2):
+                    figures = _made_empty(figures, manual_too=True)
+                elif place in {
+                    ("ct", "internal", 3, models[-1]),
+                    ("spgr2d", "external", 4, models[-1]),
+                }:
+                    figures = _made_failure(figures)
+                done = figures["status"] != "failed"
+                name = known["exam_id"] if echo is None else f"{known['exam_id']}_echo{echo}"
+                rows.append(
+                    {
+                        **known,
+                        "model": model,
+                        "echo": echo,
+                        "te_ms": te_ms,
+                        **figures,
+                        "mask_file": f"masks/{model}/{name}.nii.gz" if done else None,
+                    }
+                )
+        return rows
+
+    return make

@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from liver_jax.biometry import summary
+from liver_jax.biometry import parenchyma, summary
 
 # A common limit between a liver without and with steatosis.
 STEATOSIS_PERCENT = 5.0
@@ -41,7 +41,45 @@ def mean_over_mask(pdff_percent: np.ndarray, mask: np.ndarray) -> MaskMean:
     """
     if pdff_percent.shape != mask.shape:
         raise ValueError(f"PDFF map {pdff_percent.shape} and mask {mask.shape} differ in shape")
-    inside = pdff_percent[mask.astype(bool, copy=False)]
+    return _mean(pdff_percent[mask.astype(bool, copy=False)])
+
+
+def mean_without_vessels(
+    pdff_percent: np.ndarray,
+    mask: np.ndarray,
+    affine: np.ndarray,
+    vessels: np.ndarray,
+    fitted: np.ndarray | None = None,
+) -> MaskMean:
+    """Averages a PDFF map over a mask without its vessels and its border.
+
+    The `mean_without_vessels` of `summarise`, which has all the other figures, too, and takes
+    longer: left out are vessels, voxels without a value, and what lies within
+    `parenchyma.BORDER_MM` of the mask's surface.
+
+    Args:
+        pdff_percent: [x, y, z], in percent.
+        mask: bool [x, y, z], the liver.
+        affine: [4, 4], voxel indices to RAS+ millimetres.
+        vessels: bool [x, y, z], as of `parenchyma.find_vessels` or drawn by a reader.
+        fitted: bool [x, y, z]: where the map has a value; None for everywhere. What is not finite
+            has none.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    for name, data in (("PDFF map", pdff_percent), ("vessels", vessels), ("fitted", fitted)):
+        if data is not None and data.shape != mask.shape:
+            raise ValueError(f"{name} {data.shape} and mask {mask.shape} differ in shape")
+    core = parenchyma.erode_mm(mask, affine, parenchyma.BORDER_MM)
+    core &= ~vessels.astype(bool, copy=False)
+    if fitted is not None:
+        core &= fitted.astype(bool, copy=False)
+    inside = pdff_percent[core]
+    return _mean(inside[np.isfinite(inside)])
+
+
+def _mean(inside: np.ndarray) -> MaskMean:
     if inside.size == 0:
         return MaskMean(None, 0)
     return MaskMean(float(inside.mean(dtype=np.float64)), int(inside.size))

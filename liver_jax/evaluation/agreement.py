@@ -401,7 +401,8 @@ def _icc_interval_95(squares: hypothesis.MeanSquares, n: int, k: int) -> Interva
     low_f, high_f = float(stats.f.ppf(0.975, n - 1, df)), float(stats.f.ppf(0.975, df, n - 1))
     low = n * (rows - low_f * error) / (low_f * other + n * rows)
     high = n * (high_f * rows - error) / (other + n * high_f * rows)
-    return low, high
+    # Hardly any degrees of freedom: the percentiles of F are beyond all numbers.
+    return (low, high) if np.isfinite((low, high)).all() else None
 
 
 def _resampled_icc(values: np.ndarray, subjects: Sequence[str]) -> np.ndarray:

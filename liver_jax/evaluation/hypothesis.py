@@ -20,6 +20,7 @@ NO_CASES = "no cases"
 NO_SPREAD = "all differences are equal"
 # Numbers that differ by less than this share of their size differ by rounding only.
 ROUNDING = 1e-12
+_HUGE_T = 1e4  # beyond it SciPy's noncentral t is wrong
 _CORRECTIONS = ("Greenhouse-Geisser", "Huynh-Feldt")
 _SPHERICITY = "Mauchly's test of sphericity"
 
@@ -541,10 +542,20 @@ def _cohens_d_z(differences: np.ndarray, subjects: Sequence[str], t_test: Test) 
 
 def noncentrality_interval_95(t: float, df: float) -> tuple[float, float]:
     """The noncentrality parameters under which t is the 97.5th and the 2.5th percentile."""
+    if t < 0:
+        low, high = noncentrality_interval_95(-t, df)
+        return -high, -low
+    if t > _HUGE_T:
+        # What is added to the noncentrality no longer counts: t is it over a scaled chi.
+        low, high = (t * math.sqrt(stats.chi2.ppf(tail, df) / df) for tail in (0.025, 0.975))
+        return low, high
 
     def solve(probability: float, direction: float) -> float:
         def excess(noncentrality: float) -> float:
-            return float(stats.nct.cdf(t, df, noncentrality)) - probability
+            below = float(stats.nct.cdf(t, df, noncentrality))
+            if math.isnan(below):  # SciPy's, far in the tails
+                below = 1.0 if noncentrality < t else 0.0
+            return below - probability
 
         step = 2 * math.sqrt(1 + t**2 / (2 * df))
         end = t + direction * step

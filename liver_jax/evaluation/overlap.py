@@ -1,12 +1,14 @@
-"""Overlap of an automated with a manual mask: voxel counts, Dice, relative volume difference.
+"""Overlap of an automated with a manual mask: counts, Dice, IoU, relative volume difference.
 
-Empty masks: both empty, everything is undefined (None). One empty: Dice is 0; the relative volume
-difference is -100 % where the automated one is empty and undefined where the manual one is.
+Empty masks: both empty, everything is undefined (None). One empty: Dice and IoU are 0; the relative
+volume difference is -100 % where the automated one is empty and undefined where the manual one is.
 """
 
 import dataclasses
 
 import numpy as np
+
+from liver_jax.biometry import extent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +34,8 @@ def count(automated: np.ndarray, manual: np.ndarray) -> Counts:
     if automated.shape != manual.shape:
         raise ValueError(f"masks {automated.shape} and {manual.shape} differ in shape")
     automated, manual = automated.astype(bool, copy=False), manual.astype(bool, copy=False)
-    both = int(np.count_nonzero(automated & manual))
+    box = extent.bounding_box(automated)
+    both = 0 if box is None else int(np.count_nonzero(automated[box] & manual[box]))
     automated_only = int(np.count_nonzero(automated)) - both
     manual_only = int(np.count_nonzero(manual)) - both
     return Counts(
@@ -47,6 +50,12 @@ def dice(counts: Counts) -> float | None:
     """2 |A and B| / (|A| + |B|) (paper, Statistical analysis); None where both are empty."""
     total = 2 * counts.tp + counts.fp + counts.fn
     return 2 * counts.tp / total if total else None
+
+
+def iou(counts: Counts) -> float | None:
+    """|A and B| / |A or B| (Jaccard); None where both are empty."""
+    union = counts.tp + counts.fp + counts.fn
+    return counts.tp / union if union else None
 
 
 def rvd_percent(counts: Counts) -> float | None:

@@ -12,7 +12,7 @@ from liver_jax import files
 from liver_jax.errors import InputError
 
 # Raised whenever a figure's definition or the layout changes: stored cases are then measured anew.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def write(path: pathlib.Path, metrics: dict) -> None:

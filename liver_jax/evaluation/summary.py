@@ -1,24 +1,25 @@
 """What follows from the rows: means, spreads and intervals, with every case accounted for.
 
 Each measure says how many cases were undefined (no value by the policy for empty masks) and how
-many failed. For Dice a failed case counts as 0 in the figures named `_all`; those named `_defined`
-leave it out. Spreads are sample standard deviations (n - 1), None for fewer than two values.
+many failed. The overlaps, Dice and IoU, have three kinds of figures. Those named `_defined` are of
+the cases that have a value. In those named `_all` a failed case counts as 0. In those named
+`_all_empty_is_1` a case with both masks empty, which is undefined, counts as full agreement, the
+other convention in use: a reader sees what the choice is worth. Spreads are sample standard
+deviations (n - 1), None for fewer than two values.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from liver_jax.evaluation import paper
+from liver_jax.evaluation import bootstrap, paper
 
-RESAMPLES, SEED = 2000, 0
-INTERVAL_METHOD = (
-    "95 % percentile interval of the mean by bootstrap over subjects (all cases of a drawn subject "
-    f"together), {RESAMPLES} resamples, seed {SEED}; null for fewer than two subjects"
-)
+# The paper takes the first echo for everything but experiment 1; None is a single image.
+FIRST_ECHO = (None, 1)
 
+OVERLAPS = ("dice", "iou")
 MEASURES = (
-    "dice",
+    *OVERLAPS,
     "rvd_percent",
     "assd_mm",
     "mssd_mm",
@@ -32,11 +33,18 @@ MEASURES = (
     "pdff_percent_auto",
     "pdff_percent_manual",
     "pdff_percent_difference",
+    "pdff_percent_auto_without_vessels",
+    "pdff_percent_manual_without_vessels",
+    "pdff_percent_without_vessels_difference",
 )
 # Automated minus manual.
 _DIFFERENCES = {
     "volume_ml_difference": ("volume_ml_auto", "volume_ml_manual"),
     "pdff_percent_difference": ("pdff_percent_auto", "pdff_percent_manual"),
+    "pdff_percent_without_vessels_difference": (
+        "pdff_percent_auto_without_vessels",
+        "pdff_percent_manual_without_vessels",
+    ),
 }
 
 
@@ -58,10 +66,10 @@ def summarise(rows: Sequence[dict]) -> dict:
     ]
     paired = _paired(rows)
     forgetting = [
-        pair for pair in paired if pair["technique"] == "spgr2d" and pair["echo"] in (1, None)
+        pair for pair in paired if pair["technique"] == "spgr2d" and pair["echo"] in FIRST_ECHO
     ]
     return {
-        "interval_method": INTERVAL_METHOD,
+        "interval_method": bootstrap.METHOD,
         "groups": groups,
         "paired": paired,
         "forgetting": forgetting[0] if forgetting else None,
@@ -76,11 +84,12 @@ def describe(values: Sequence[float], subjects: Sequence[str]) -> dict:
         subjects: Whose case it is: cases of one subject are not independent.
     """
     values = np.asarray(values, np.float64)
+    interval = bootstrap.mean_interval_95(values, subjects)
     return {
         "n": int(values.size),
         "mean": float(values.mean()) if values.size else None,
         "sd": float(values.std(ddof=1)) if values.size > 1 else None,
-        "interval_95": _interval_95(values, subjects),
+        "interval_95": None if interval is None else list(interval),
     }
 
 
@@ -89,20 +98,41 @@ def dice_or_zero(row: dict) -> float | None:
     return 0.0 if row["status"] == "failed" else row["dice"]
 
 
+def value(row: dict, measure: str) -> float | None:
+    """One of `MEASURES`, differences among them; None where it is undefined or the case failed."""
+    if measure not in _DIFFERENCES:
+        return row[measure]
+    automated, manual = (row[name] for name in _DIFFERENCES[measure])
+    return None if automated is None or manual is None else automated - manual
+
+
+def techniques(rows: Sequence[dict]) -> list[str]:
+    """The techniques of the rows, the paper's first and in its order."""
+    return _ordered([row["technique"] for row in rows], paper.TECHNIQUES)
+
+
+def models(rows: Sequence[dict]) -> list[str]:
+    """The models of the rows, `initial` and `multimodal` first."""
+    return _ordered([row["model"] for row in rows], ("initial", "multimodal"))
+
+
+def _ordered(names: Sequence[str], first: Sequence[str]) -> list[str]:
+    present = dict.fromkeys(names)
+    return [name for name in dict.fromkeys((*first, *present)) if name in present]
+
+
 def _grouped(rows: Sequence[dict]) -> list[tuple[str, int | None, str, list[dict]]]:
-    """The rows by technique (the paper's first), echo and model (`initial`, `multimodal` first)."""
-    techniques = list(dict.fromkeys((*paper.TECHNIQUES, *(row["technique"] for row in rows))))
-    models = list(dict.fromkeys(("initial", "multimodal", *(row["model"] for row in rows))))
+    """The rows by technique, echo and model."""
     groups: dict[tuple[str, int, str], list[dict]] = {}
     for row in rows:
         groups.setdefault((row["technique"], row["echo"] or 1, row["model"]), []).append(row)
     result = []
-    for technique in techniques:
+    for technique in techniques(rows):
         echoes = sorted({echo for known, echo, _ in groups if known == technique})
         for echo in echoes:
             # One label for all models, so that their groups can be set side by side.
             several = any(row["technique"] == technique and row["echo"] == echo for row in rows)
-            for model in models:
+            for model in models(rows):
                 if selected := groups.get((technique, echo, model)):
                     result.append((technique, echo if several else None, model, selected))
     return result
@@ -110,25 +140,20 @@ def _grouped(rows: Sequence[dict]) -> list[tuple[str, int | None, str, list[dict
 
 def _describe(rows: Sequence[dict]) -> dict:
     statuses = [row["status"] for row in rows]
+    failed = statuses.count("failed")
     measures = {}
     for measure in MEASURES:
-        values = [_value(row, measure) for row in rows]
-        defined = [index for index, value in enumerate(values) if value is not None]
-        failed = statuses.count("failed")
-        described = describe(
-            [values[index] for index in defined], [rows[index]["subject_id"] for index in defined]
-        )
+        values = [value(row, measure) for row in rows]
         measures[measure] = {
-            "n_undefined": len(rows) - len(defined) - failed,
+            "n_undefined": values.count(None) - failed,
             "n_failed": failed,
-            **{f"{key}_defined": value for key, value in described.items()},
+            **_named("_defined", values, rows),
         }
-        if measure == "dice":
-            counted = [row for row in rows if dice_or_zero(row) is not None]
-            described = describe(
-                [dice_or_zero(row) for row in counted], [row["subject_id"] for row in counted]
-            )
-            measures[measure] |= {f"{key}_all": value for key, value in described.items()}
+        if measure in OVERLAPS:
+            counted = [0.0 if row["status"] == "failed" else row[measure] for row in rows]
+            filled = [1.0 if number is None else number for number in counted]
+            measures[measure] |= _named("_all", counted, rows)
+            measures[measure] |= _named("_all_empty_is_1", filled, rows)
     return {
         "n": len(rows),
         "n_subjects": len({row["subject_id"] for row in rows}),
@@ -137,11 +162,12 @@ def _describe(rows: Sequence[dict]) -> dict:
     }
 
 
-def _value(row: dict, measure: str) -> float | None:
-    if measure not in _DIFFERENCES:
-        return row[measure]
-    automated, manual = (row[name] for name in _DIFFERENCES[measure])
-    return None if automated is None or manual is None else automated - manual
+def _named(suffix: str, values: Sequence[float | None], rows: Sequence[dict]) -> dict:
+    defined = [place for place, number in enumerate(values) if number is not None]
+    described = describe(
+        [values[place] for place in defined], [rows[place]["subject_id"] for place in defined]
+    )
+    return {f"{key}{suffix}": figure for key, figure in described.items()}
 
 
 def _paired(rows: Sequence[dict]) -> list[dict]:
@@ -167,13 +193,3 @@ def _paired(rows: Sequence[dict]) -> list[dict]:
             }
         )
     return pairs
-
-
-def _interval_95(values: np.ndarray, subjects: Sequence[str]) -> list[float] | None:
-    names, owner = np.unique(np.asarray(subjects, str), return_inverse=True)
-    if names.size < 2:
-        return None
-    sums, counts = np.bincount(owner, values), np.bincount(owner)
-    drawn = np.random.default_rng(SEED).integers(names.size, size=(RESAMPLES, names.size))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    return [float(bound) for bound in np.percentile(means, (2.5, 97.5))]

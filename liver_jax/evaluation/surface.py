@@ -22,6 +22,8 @@ import dataclasses
 import numpy as np
 from scipy import spatial
 
+from liver_jax.biometry import extent
+
 # Spacings are often rounded to float32: a distance of "1 mm" must not miss the 1 mm tolerance.
 _ROUNDING_MM = 1e-6
 
@@ -54,12 +56,13 @@ def compare(automated: np.ndarray, manual: np.ndarray, affine: np.ndarray) -> Ag
     """
     if automated.shape != manual.shape:
         raise ValueError(f"masks {automated.shape} and {manual.shape} differ in shape")
-    box = _bounding_box(automated, manual)
+    # One voxel more on all sides keeps the box's border from being taken for the volume's.
+    box = extent.bounding_box(automated, manual, margin=1)
     if box is None:
         return None
     steps_mm = np.asarray(affine, np.float64)[:3, :3]
-    first, first_area = _surface(automated[box].astype(bool, copy=False), steps_mm)
-    second, second_area = _surface(manual[box].astype(bool, copy=False), steps_mm)
+    first, first_area = _surface(np.ascontiguousarray(automated[box], bool), steps_mm)
+    second, second_area = _surface(np.ascontiguousarray(manual[box], bool), steps_mm)
     if not first.size or not second.size:
         return None
     shape = automated[box].shape
@@ -79,21 +82,6 @@ def compare(automated: np.ndarray, manual: np.ndarray, affine: np.ndarray) -> Ag
         nsd_2mm=nsd(2.0),
         nsd_3mm=nsd(3.0),
     )
-
-
-def _bounding_box(first: np.ndarray, second: np.ndarray) -> tuple[slice, ...] | None:
-    """The box that holds both masks and one voxel more, within the volume; None if both are empty.
-
-    The extra voxel keeps the box's border from being taken for the volume's.
-    """
-    box = []
-    for axis in range(first.ndim):
-        others = tuple(other for other in range(first.ndim) if other != axis)
-        occupied = np.flatnonzero(first.any(axis=others) | second.any(axis=others))
-        if not occupied.size:
-            return None
-        box.append(slice(max(occupied[0] - 1, 0), occupied[-1] + 2))
-    return tuple(box)
 
 
 def _surface(mask: np.ndarray, steps_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +124,7 @@ def _distances(
         # (a failed segmentation), as fast where they nearly agree.
         tree = spatial.cKDTree(
             _positions(target, shape, steps_mm),
-            leafsize=32,
+            leafsize=64,
             compact_nodes=False,
             balanced_tree=False,
         )
@@ -145,4 +133,8 @@ def _distances(
 
 
 def _positions(voxels: np.ndarray, shape: tuple[int, ...], steps_mm: np.ndarray) -> np.ndarray:
-    return np.stack(np.unravel_index(voxels, shape), axis=-1) @ steps_mm.T
+    positions_mm = np.zeros((voxels.size, 3))
+    # No matrix product: its threads would get in the way of the other cases' threads.
+    for indices, step_mm in zip(np.unravel_index(voxels, shape), steps_mm.T, strict=True):
+        positions_mm += indices[:, None] * step_mm
+    return positions_mm

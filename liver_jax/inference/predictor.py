@@ -13,11 +13,37 @@ from flax import linen as nn
 
 from liver_jax.checkpoint import store
 from liver_jax.data import preprocess
+from liver_jax.inference import doubt
 from liver_jax.model import compiler, precision, unet
 from liver_jax.volume.geometry import Volume
 
 # Slices in a batch: the last one is padded, so there is one compilation whatever the scan.
 _BATCH_ON_CPU, _BATCH_ON_ACCELERATOR = 8, 32
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Segmentation:
+    """What a network finds on a scan, and how far it is to be trusted (module `doubt`).
+
+    Attributes:
+        probability: [x, y, z] float32 in [0, 1], on the scan's own grid.
+        augmentation_dice: How much the mask stays the same when the image changes.
+        border_entropy: Bits for each pixel of the mask.
+        soft_dice: The Dice that the probabilities let expect.
+    """
+
+    probability: np.ndarray
+    augmentation_dice: float | None
+    border_entropy: float | None
+    soft_dice: float | None
+
+    def doubts(self) -> dict[str, float | None]:
+        """The figures without the probability, by name."""
+        return {
+            "augmentation_dice": self.augmentation_dice,
+            "border_entropy": self.border_entropy,
+            "soft_dice": self.soft_dice,
+        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +56,7 @@ class Predictor:
         settings: The preprocessing that the network was trained with.
         batch_size: Slices in a batch.
         record: The run record of the checkpoint; empty for a network in training.
+        config: What it was trained with; empty for a network in training.
         checkpoint: Which checkpoint it is, for people; empty for a network in training.
         step: The checkpoint's step.
     """
@@ -39,6 +66,7 @@ class Predictor:
     settings: preprocess.Settings
     batch_size: int
     record: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     checkpoint: str = ""
     step: int = 0
 
@@ -59,6 +87,7 @@ class Predictor:
             settings=preprocess.Settings(**meta["preprocess"]),
             batch_size=default_batch_size(),
             record=meta["record"],
+            config=meta["config"],
             checkpoint=str(location),
             step=location.step,
         )
@@ -89,9 +118,35 @@ class Predictor:
         Raises:
             InputError: Intensities that cannot be used.
         """
+        images, placement = self._prepared(volume, modality, subject)
+        return preprocess.to_scan_grid(self.slices(images), placement, volume)
+
+    def segment(self, volume: Volume, modality: str, subject: str = "scan") -> Segmentation:
+        """The same probability, and what it and a few more forward passes say of its worth.
+
+        Args:
+            volume: As for `probability`.
+            modality: As for `probability`.
+            subject: As for `probability`.
+
+        Raises:
+            InputError: Intensities that cannot be used.
+        """
+        images, placement = self._prepared(volume, modality, subject)
+        found = self.slices(images)
+        return Segmentation(
+            probability=preprocess.to_scan_grid(found, placement, volume),
+            augmentation_dice=doubt.augmentation_dice(self.slices, images, found),
+            border_entropy=doubt.border_entropy(found),
+            soft_dice=doubt.soft_dice(found),
+        )
+
+    def _prepared(
+        self, volume: Volume, modality: str, subject: str
+    ) -> tuple[np.ndarray, preprocess.Placement]:
         placement = preprocess.place(volume, modality, self.settings)
         images = preprocess.image_slices(volume, modality, placement, self.settings, subject)
-        return preprocess.to_scan_grid(self.slices(images), placement, volume)
+        return images, placement
 
 
 def identity(predictor: Predictor) -> dict:

@@ -36,3 +36,49 @@ def test_the_summary_is_of_percent_above_5_and_counts_what_has_no_fit():
     assert found.mean.value == 5.5
     assert found.share_above.value == 0.5
     assert (found.mean.voxel_count, found.unfitted_voxel_count) == (4, 1)
+
+
+def blurred_liver() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A PDFF map, a liver and its vessels; voxels of 2 x 2 x 5 mm."""
+    rng = np.random.default_rng(0)
+    x, y, z = np.mgrid[:30, :26, :12]
+    liver = ((x - 15) / 13) ** 2 + ((y - 13) / 11) ** 2 + ((z - 6) / 5) ** 2 <= 1
+    vessels = (np.abs(x - 15) < 2) & (np.abs(y - 12) < 3) & liver
+    pdff_percent = np.where(liver, 10 + rng.normal(size=liver.shape), 80).astype(np.float32)
+    pdff_percent[vessels] = 1.0
+    return pdff_percent, liver, vessels
+
+
+@pytest.mark.parametrize("with_fitted", [False, True])
+def test_the_mean_without_vessels_is_that_of_the_summary(with_fitted):
+    pdff_percent, liver, vessels = blurred_liver()
+    affine = np.diag([2.0, 2.0, 5.0, 1.0])
+    fitted = None
+    if with_fitted:
+        fitted = np.random.default_rng(1).random(liver.shape) < 0.8
+        pdff_percent[13, 15, 6] = np.nan  # has no value, whatever `fitted` says
+        fitted[13, 15, 6] = True
+    light = pdff.mean_without_vessels(pdff_percent, liver, affine, vessels, fitted)
+    full = pdff.summarise(pdff_percent, liver, affine, vessels, fitted).mean_without_vessels
+    assert light.percent == pytest.approx(full.value, rel=1e-12)
+    assert light.voxel_count == full.voxel_count > 500
+    whole = pdff.mean_over_mask(np.nan_to_num(pdff_percent, nan=10.0), liver)
+    assert light.percent > whole.percent + 0.3  # the vessels hold little fat
+
+
+def test_nothing_inside_the_border_has_no_mean():
+    thin = np.zeros((9, 9, 9), bool)
+    thin[4] = True
+    none = np.zeros(thin.shape, bool)
+    found = pdff.mean_without_vessels(np.ones(thin.shape), thin, np.eye(4), none)
+    assert found == pdff.MaskMean(None, 0)
+
+
+@pytest.mark.parametrize("wrong", ["map", "vessels", "fitted"])
+def test_another_shape_is_refused_without_vessels_too(wrong):
+    right, other = np.ones((3, 3, 3), bool), np.ones((3, 3, 1), bool)
+    data = {name: other if name == wrong else right for name in ("map", "vessels", "fitted")}
+    with pytest.raises(ValueError, match="differ in shape"):
+        pdff.mean_without_vessels(
+            data["map"].astype(float), right, np.eye(4), data["vessels"], data["fitted"]
+        )

@@ -7,6 +7,14 @@ from liver_jax.biometry import volumetry
 from liver_jax.volume import nifti
 
 
+def random_affine(rng: np.random.Generator) -> np.ndarray:
+    affine = np.eye(4)
+    affine[:3, :3] = np.linalg.qr(rng.normal(size=(3, 3)))[0] @ np.diag(rng.uniform(0.5, 5, 3))
+    affine[:3, 2] += 0.2 * affine[:3, 0]
+    affine[:3, 3] = rng.normal(size=3) * 100
+    return affine
+
+
 def test_ten_voxels_by_hand():
     mask = np.zeros((5, 4, 3), bool)
     mask[1:3, 0, 0] = mask[0:4, 2, 1] = mask[0:4, 3, 2] = True
@@ -36,11 +44,66 @@ def test_gantry_tilt_counts_the_thickness_along_the_normal():
 def test_equals_the_voxel_count_on_any_uniform_grid(seed):
     rng = np.random.default_rng(seed)
     mask = rng.random((4, 3, 5)) < 0.4
-    affine = np.eye(4)
-    affine[:3, :3] = np.linalg.qr(rng.normal(size=(3, 3)))[0] @ np.diag(rng.uniform(0.5, 5, 3))
-    affine[:3, 2] += 0.1 * affine[:3, 0]  # a little shear
+    affine = random_affine(rng)
     voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
     assert volumetry.volume_ml(mask, affine) == pytest.approx(mask.sum() * voxel_ml)
+
+
+def test_uneven_sections_by_hand():
+    # Sections at 0, 2, 8 and 9 mm stand for 2, (2 + 6) / 2, (6 + 1) / 2 and 1 mm.
+    mask = np.zeros((3, 2, 4), bool)
+    mask[0, 0, :] = mask[1, 1, 2] = True
+    positions_mm = np.array([[7.0, -3.0, z] for z in (0.0, 2.0, 8.0, 9.0)])
+    affine = np.diag([2.0, 5.0, 123.0, 1.0])  # the third step is not looked at
+    found_ml = volumetry.volume_ml(mask, affine, positions_mm)
+    assert found_ml == pytest.approx(10 * (2 + 4 + 2 * 3.5 + 1) / 1000)
+    descending_ml = volumetry.volume_ml(mask[..., ::-1], affine, positions_mm[::-1])
+    assert descending_ml == pytest.approx(found_ml)
+
+
+def test_uneven_sections_with_a_tilt_count_along_the_normal():
+    # The table moves along (0, 3, 4) while the sections stay axial.
+    moved_mm = np.array([0.0, 1.0, 4.0])[:, None] * np.array([0.0, 3.0, 4.0])
+    found_ml = volumetry.volume_ml(np.ones((1, 1, 3), bool), np.eye(4), moved_mm)
+    assert found_ml == pytest.approx((4 + 8 + 12) / 1000)
+
+
+def test_a_sphere_in_uneven_sections():
+    # Dense below, sparse above: counting voxels would take all for equally thick.
+    z_mm = np.concatenate((np.arange(-21.0, -10, 0.5), np.arange(-10, 23, 1.5)))
+    x, y = np.mgrid[-21:21.5:0.5, -21:21.5:0.5]
+    sphere = (x**2 + y**2)[..., None] + z_mm**2 <= 20.0**2
+    positions_mm = np.stack((np.full(z_mm.size, -21.0), np.full(z_mm.size, -21.0), z_mm), axis=1)
+    affine = np.diag([0.5, 0.5, np.diff(z_mm).mean(), 1.0])
+    expected_ml = 4 / 3 * np.pi * 2.0**3
+    found_ml = volumetry.volume_ml(sphere, affine, positions_mm)
+    assert found_ml == pytest.approx(expected_ml, rel=0.003)
+    assert abs(volumetry.volume_ml(sphere, affine) / expected_ml - 1) > 0.1
+
+
+@hypothesis.given(st.integers(0, 2**32 - 1), st.integers(0, 2))
+def test_even_positions_along_any_axis_change_nothing(seed, axis):
+    rng = np.random.default_rng(seed)
+    mask = rng.random((4, 3, 5)) < 0.4
+    affine = random_affine(rng)
+    positions_mm = affine[:3, 3] + np.arange(mask.shape[axis])[:, None] * affine[:3, axis]
+    found_ml = volumetry.volume_ml(mask, affine, positions_mm)
+    assert found_ml == pytest.approx(volumetry.volume_ml(mask, affine))
+
+
+@pytest.mark.parametrize(
+    ("z_mm", "message"),
+    [
+        ((0, 1, 1), "neither ascend nor descend"),
+        ((0, 2, 1), "neither ascend nor descend"),
+        ((0, 1), "2 positions for 3 sections"),
+        ((0,), "two or more"),
+    ],
+)
+def test_positions_that_make_no_sense_are_refused(z_mm, message):
+    positions_mm = np.array([[0.0, 0.0, z] for z in z_mm])
+    with pytest.raises(ValueError, match=message):
+        volumetry.volume_ml(np.ones((2, 2, 3), bool), np.eye(4), positions_mm)
 
 
 @pytest.mark.real

@@ -286,3 +286,14 @@ def test_wrong_input_is_refused():
         hypothesis.paired([1.0, 2.0], [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="2 values of 3 groups"):
         hypothesis.between_groups([1.0, 2.0], list("abc"))
+
+
+@pytest.mark.parametrize("df", [1, 2, 10])
+def test_noncentrality_of_huge_t(df):
+    """SciPy's distribution is NaN or wrong there; the bounds go on in proportion to t."""
+    below = np.array(hypothesis.noncentrality_interval_95(9e3, df))
+    above = np.array(hypothesis.noncentrality_interval_95(9e5, df))
+    np.testing.assert_allclose(above, 100 * below, rtol=1e-3)
+    assert hypothesis.noncentrality_interval_95(-60, df) == tuple(
+        -bound for bound in reversed(hypothesis.noncentrality_interval_95(60, df))
+    )

@@ -35,6 +35,22 @@ def test_every_case_is_accounted_for(row):
     assert pdff["mean_defined"] is pdff["sd_defined"] is pdff["interval_95_defined"] is None
 
 
+def test_both_conventions_for_two_empty_masks(row):
+    rows = [
+        row(0.8, exam="e1", iou=0.6),
+        row(None, exam="e2", status="empty"),
+        row(None, exam="e3", status="failed"),
+    ]
+    measures = only(summary.summarise(rows)["groups"])["measures"]
+    for name, value in (("dice", 0.8), ("iou", 0.6)):
+        found = measures[name]
+        assert (found["n_all"], found["n_all_empty_is_1"]) == (2, 3)
+        assert found["mean_defined"] == pytest.approx(value)
+        assert found["mean_all"] == pytest.approx(value / 2)
+        assert found["mean_all_empty_is_1"] == pytest.approx((value + 1) / 3)
+    assert "mean_all" not in measures["assd_mm"]
+
+
 def test_one_case_has_a_mean_but_no_spread(row):
     dice = only(summary.summarise([row(0.9)])["groups"])["measures"]["dice"]
     assert (dice["mean_all"], dice["sd_all"], dice["interval_95_all"]) == (0.9, None, None)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.spatial import distance
 
-from liver_jax.evaluation import surface
+from liver_jax.evaluation import cases, surface
+from liver_jax.volume import nifti
 
 
 def cube(start: int, shape=(8, 7, 7)) -> np.ndarray:
@@ -62,6 +63,54 @@ def by_definition(automated, manual, affine) -> surface.Agreement | None:
         max(np.percentile(forth, 95), np.percentile(back, 95)),
         *within,
     )
+
+
+def as_the_challenge_computes(automated, manual, position_mm, orientation, spacing_mm, last_mm):
+    """ASSD and MSSD in the steps of the CHAOS challenge's published program.
+
+    Its masks are [slice, row, column]. The axes come from DICOM: ImagePositionPatient of the first
+    and last slice, ImageOrientationPatient, PixelSpacing.
+    """
+    count = automated.shape[0]
+    to_mm = np.eye(4)
+    to_mm[:3, 0] = np.multiply(orientation[:3], spacing_mm[1])
+    to_mm[:3, 1] = np.multiply(orientation[3:], spacing_mm[0])
+    to_mm[:3, 2] = np.subtract(last_mm, position_mm) / (count - 1)
+    to_mm[:3, 3] = position_mm
+    structure = ndimage.generate_binary_structure(3, 1)
+    points = []
+    for mask in (automated, manual):
+        outline = mask ^ ndimage.binary_erosion(mask, structure=structure, border_value=1)
+        slices, rows, columns = np.nonzero(outline)
+        ones = np.ones(slices.size)
+        points.append((to_mm @ np.stack((columns, rows, slices, ones)))[:3].T)
+    between = distance.cdist(*points)
+    forth, back = between.min(axis=1), between.min(axis=0)
+    return (forth.sum() + back.sum()) / (forth.size + back.size), max(forth.max(), back.max())
+
+
+def test_a_pair_as_the_challenge_scores_it():
+    # A liver-like pair in 9 slices of 8 mm, tilted by 20 degrees and cut by the field of view.
+    slices, rows, columns = np.mgrid[:9, :24, :28]
+    manual = ((slices - 2) / 5) ** 2 + ((rows - 11) / 9) ** 2 + ((columns - 12) / 10) ** 2 <= 1
+    automated = np.roll(manual, 1, axis=2) & (rows < 18)
+    automated[6, 20:22, 20:23] = True
+    position_mm, spacing_mm = (-180.0, -150.0, 40.0), (1.5, 1.25)
+    orientation = (1.0, 0.0, 0.0, 0.0, np.cos(np.pi / 9), -np.sin(np.pi / 9))
+    last_mm = (-180.0, -150.0, 40.0 + 8 * 8.0)  # the table does not tilt with the gantry
+    expected = as_the_challenge_computes(
+        automated, manual, position_mm, orientation, spacing_mm, last_mm
+    )
+    # The same in NIfTI's way: [column, row, slice], and RAS instead of DICOM's LPS.
+    affine = np.eye(4)
+    affine[:3, 0] = np.array(orientation[:3]) * 1.25
+    affine[:3, 1] = np.array(orientation[3:]) * 1.5
+    affine[:3, 2] = 0, 0, 8
+    affine[:3, 3] = position_mm
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+    found = surface.compare(automated.T, manual.T, affine)
+    assert (found.assd_mm, found.mssd_mm) == pytest.approx(expected, rel=1e-12)
+    assert found.assd_mm > 0.8 and found.mssd_mm > 10  # the stray voxels count
 
 
 def test_two_voxels():
@@ -159,3 +208,58 @@ def test_room_around_the_masks_changes_nothing():
     affine = np.diag([0.8, 1.2, 3.0, 1.0])
     wide = [np.pad(mask, ((9, 4), (0, 6), (3, 0))) for mask in (cube(2), cube(4))]
     assert surface.compare(*wide, affine) == surface.compare(cube(2), cube(4), affine)
+
+
+def as_simpleitk_measures(automated, manual, spacing_mm) -> dict:
+    """The figures that another library has by the same definitions, and its surfaces."""
+    sitk = pytest.importorskip("SimpleITK")
+
+    def image(mask):
+        made = sitk.GetImageFromArray(mask.T.astype(np.uint8))
+        made.SetSpacing([float(step) for step in spacing_mm])
+        return made
+
+    masks = [image(mask) for mask in (automated, manual)]
+    outlines = [sitk.BinaryContour(mask, fullyConnected=False) for mask in masks]
+    hausdorff = sitk.HausdorffDistanceImageFilter()
+    hausdorff.Execute(*outlines)
+    overlaps = sitk.LabelOverlapMeasuresImageFilter()
+    overlaps.Execute(masks[1], masks[0])
+    to_nearest_mm = []
+    for source, target in (outlines, outlines[::-1]):
+        away = sitk.SignedMaurerDistanceMap(target, squaredDistance=False, useImageSpacing=True)
+        away_mm = sitk.GetArrayFromImage(away)[sitk.GetArrayFromImage(source) > 0]
+        to_nearest_mm.append(np.maximum(away_mm.astype(np.float64), 0))
+    pooled_mm = np.concatenate(to_nearest_mm)
+    return {
+        "dice": overlaps.GetDiceCoefficient(1),
+        "iou": overlaps.GetJaccardCoefficient(1),
+        "mssd_mm": hausdorff.GetHausdorffDistance(),
+        "assd_mm": pooled_mm.mean(),
+        "hd95_mm": max(np.percentile(away_mm, 95) for away_mm in to_nearest_mm),
+    }
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("name", "label", "change"),
+    [
+        ("mr_t2spir/chaos01_label.nii.gz", 1, "shifted"),
+        ("mr_t2spir/chaos05_label.nii.gz", 1, "eroded"),
+        ("mr_t2spir/chaos08_label.nii.gz", 1, "torn"),
+        ("ct_native/labels.nii.gz", 5, "shifted"),  # the field of view cuts it
+    ],
+)
+def test_real_livers_as_another_library_measures_them(real_data, name, label, change):
+    labels = nifti.read_labels(real_data / name)
+    manual = labels.data == label
+    automated = {
+        "shifted": lambda: np.roll(manual, (3, -2, 1), axis=(0, 1, 2)),
+        "eroded": lambda: ndimage.binary_erosion(manual, iterations=2),
+        "torn": lambda: manual & (np.indices(manual.shape).sum(axis=0) % 61 > 20),
+    }[change]()
+    expected = as_simpleitk_measures(automated, manual, labels.spacing_mm)
+    row = cases.measure(automated, manual, labels.affine)
+    # The other library's distance maps are float32.
+    assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-6)
+    assert 0.3 < row["dice"] < 0.97 and row["assd_mm"] > 0.3

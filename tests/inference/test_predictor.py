@@ -59,3 +59,21 @@ def test_a_pixel_at_one_half_is_liver():
     np.testing.assert_array_equal(
         postprocess.threshold(np.array([0.49, 0.5, 0.51])), [False, True, True]
     )
+
+
+def test_a_segmentation_is_the_same_probability_with_its_doubts():
+    volume, _ = scan(np.diag([3.0, 3.0, 6.0, 1.0]))
+    found = network().segment(volume, "CT")
+    np.testing.assert_array_equal(found.probability, network().probability(volume, "CT"))
+    doubts = found.doubts()
+    assert doubts["border_entropy"] == 0.0  # this network is always sure
+    assert doubts["soft_dice"] == 1.0
+    assert 0.9 < doubts["augmentation_dice"] <= 1.0
+
+
+def test_where_nothing_is_found_there_are_no_doubts_to_tell():
+    volume, _ = scan(np.diag([3.0, 3.0, 6.0, 1.0]))
+    blind = predictor.Predictor(bright, {"level": 2.0}, SETTINGS, 4)
+    found = blind.segment(volume, "CT")
+    assert not found.probability.any()
+    assert set(found.doubts().values()) == {None}

@@ -1,0 +1,1 @@
+"""Each published figure beside ours: Dice, and what is measured from the masks."""
