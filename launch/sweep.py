@@ -73,8 +73,10 @@ def main() -> int | None:
                 train.append(f"--config.train.steps={_STEPS.value}")
             evaluate = [
                 *("-m", "liver_jax.evaluate", f"--manifest={manifest}"),
-                *(f"--checkpoint={run / 'training'}", f"--output={run}"),
+                *(f"--checkpoint={run / 'training'}", f"--output={run}", "--noreport"),
             ]
+            if (seed, count) == (0, _counts()[0]):  # once: it is the curve's point of no sets
+                evaluate.append(f"--baseline={initial}")
             if not _DRY_RUN.value:
                 about = {"arm": _ARM.value, "count": count, "seed": seed}
                 files.write_json(run / "ablation.json", about)

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import types
@@ -16,7 +17,10 @@ from liver_jax import evaluate, examine, files
 from liver_jax.cohort import manifest
 from liver_jax.errors import InputError
 from liver_jax.evaluation import results
+from liver_jax.inference.predictor import Segmentation
 from liver_jax.physics import signal
+from liver_jax.report import slices
+from liver_jax.scoring import plan
 from liver_jax.volume import geometry, nifti
 
 SCHEMA = pathlib.Path(evaluate.__file__).parent / "evaluation" / "metrics.schema.json"
@@ -43,9 +47,15 @@ class Threshold:
     step: int = 10
     asked: list = dataclasses.field(default_factory=list)
 
+    config: dict = dataclasses.field(default_factory=dict)
+
     def probability(self, volume, modality, subject):
         self.asked.append((subject, modality, volume.grid_shape))
         return (volume.data > self.level).astype(np.float32)
+
+    def segment(self, volume, modality, subject):
+        probability = self.probability(volume, modality, subject)
+        return Segmentation(probability, augmentation_dice=0.9, border_entropy=0.2, soft_dice=0.8)
 
 
 def liver(low: int = 2, high: int = 6) -> np.ndarray:
@@ -117,6 +127,11 @@ def without_time(path: pathlib.Path) -> dict:
     return metrics
 
 
+def evaluated(*given, **options):
+    """An evaluation without its report, which most of these tests do not look at."""
+    return evaluate.evaluate(*given, report=False, **options)
+
+
 def rows_of(metrics, *keys):
     return [tuple(row[key] for key in keys) for row in metrics["cases"]]
 
@@ -124,7 +139,7 @@ def rows_of(metrics, *keys):
 def test_two_networks_on_every_echo(exams, tmp_path):
     output = tmp_path / "eval"
     networks = {"initial": Threshold(level=1000), "multimodal": Threshold()}
-    metrics = evaluate.evaluate(exams, output, networks, all_echoes=True)
+    metrics = evaluated(exams, output, networks, all_echoes=True)
     stored = json.loads((output / "metrics.json").read_text())
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(stored)
     assert stored == {"schema_version": results.SCHEMA_VERSION, **metrics}
@@ -140,14 +155,14 @@ def test_two_networks_on_every_echo(exams, tmp_path):
     ]
     second = metrics["cases"][3]
     assert second["volume_ml_auto"] == pytest.approx(36 * abs(np.linalg.det(AFFINE[:3, :3])) / 1000)
-    # The mask of the first echo is laid on the map; that of the others is not.
+    # The mask of each echo is laid on the map.
     assert rows_of(metrics, "pdff_percent_manual", "pdff_percent_auto", "pdff_source")[:6] == [
         (None, None, None),
         (None, None, None),
         (pytest.approx(12.5), None, "map"),
         (pytest.approx(12.5), pytest.approx(12.5), "map"),
-        (None, None, None),
-        (None, None, None),
+        (pytest.approx(12.5), None, "map"),
+        (pytest.approx(12.5), pytest.approx(12.5), "map"),
     ]
     assert metrics["cases"][0]["contrast_phase"] == "portal_venous"
     assert metrics["summary"]["forgetting"]["mean"] == 1.0
@@ -156,7 +171,7 @@ def test_two_networks_on_every_echo(exams, tmp_path):
 
 
 def test_masks_are_kept_on_the_scans_own_grid(exams, tmp_path):
-    metrics = evaluate.evaluate(exams, tmp_path, {"multimodal": Threshold()})
+    metrics = evaluated(exams, tmp_path, {"multimodal": Threshold()})
     assert rows_of(metrics, "mask_file") == [
         ("masks/multimodal/ct_1.nii.gz",),
         ("masks/multimodal/mr_1_echo1.nii.gz",),
@@ -168,19 +183,23 @@ def test_masks_are_kept_on_the_scans_own_grid(exams, tmp_path):
 
 
 def test_its_own_masks_read_back_give_the_same_figures(exams, tmp_path):
-    first = evaluate.evaluate(exams, tmp_path / "a", {"multimodal": Threshold()}, None, True)
+    first = evaluated(exams, tmp_path / "a", {"multimodal": Threshold()}, None, True)
     folder = tmp_path / "a" / "masks" / "multimodal"
-    again = evaluate.evaluate(exams, tmp_path / "b", {}, folder, True)
+    again = evaluated(exams, tmp_path / "b", {}, folder, True)
 
     def bare(metrics):
-        return [row | {"mask_file": None} for row in metrics["cases"]]
+        of_network = dict.fromkeys(("augmentation_dice", "border_entropy", "soft_dice"))
+        return [
+            row | {"mask_file": None, "quality": row["quality"] | of_network}
+            for row in metrics["cases"]
+        ]
 
     assert bare(again) == bare(first)
     assert again["cases"][0]["mask_file"] == "../a/masks/multimodal/ct_1.nii.gz"
 
 
 def test_masks_of_another_tool_need_no_network(exams, masks, tmp_path):
-    metrics = evaluate.evaluate(exams, tmp_path / "eval", {}, masks)
+    metrics = evaluated(exams, tmp_path / "eval", {}, masks)
     assert rows_of(metrics, "model", "echo", "dice") == [
         ("other_tool", None, 1.0),
         ("other_tool", 1, pytest.approx(2 * 27 / 63)),
@@ -192,17 +211,69 @@ def test_masks_of_another_tool_need_no_network(exams, masks, tmp_path):
 
 def test_finished_cases_are_not_redone(exams, tmp_path):
     network = Threshold()
-    evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    evaluated(exams, tmp_path, {"multimodal": network})
     before = without_time(tmp_path / "metrics.json")
     assert len(network.asked) == 2
-    evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    evaluated(exams, tmp_path, {"multimodal": network})
     assert len(network.asked) == 2
     assert without_time(tmp_path / "metrics.json") == before
-    evaluate.evaluate(exams, tmp_path, {"multimodal": network}, all_echoes=True)
+    evaluated(exams, tmp_path, {"multimodal": network}, all_echoes=True)
     assert len(network.asked) == 4  # two more echoes
     (tmp_path / "masks" / "multimodal" / "ct_1.nii.gz").unlink()
-    evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    evaluated(exams, tmp_path, {"multimodal": network})
     assert len(network.asked) == 5
+
+
+def test_masks_of_a_network_are_kept_where_only_the_figures_are_gone(exams, tmp_path):
+    network = Threshold()
+    before = evaluated(exams, tmp_path, {"multimodal": network})
+    asked = len(network.asked)
+    shutil.rmtree(tmp_path / "cases")
+    again = evaluated(exams, tmp_path, {"multimodal": network})
+    assert again["cases"] == before["cases"] and len(network.asked) == asked
+
+
+def test_doubts_stand_in_the_row(exams, tmp_path):
+    """The masks of the echoes have 36, 27 and 18 voxels, each within the one before."""
+    network = {"multimodal": Threshold()}
+    alone = evaluated(exams, tmp_path, network)["cases"][1]
+    assert alone["quality"]["echo_dice"] is None
+    ct, mr, *_ = evaluated(exams, tmp_path, network, all_echoes=True)["cases"]
+    assert ct["quality"]["echo_dice"] is None
+    assert mr["quality"]["echo_dice"] == pytest.approx((2 * 27 / 63 + 2 * 18 / 54) / 2)
+    assert [mr["quality"][name] for name in ("augmentation_dice", "border_entropy")] == [0.9, 0.2]
+    assert "implausible_volume" in mr["flags"]  # of less than a millilitre
+
+
+def test_the_report_is_made_whole_again(exams, tmp_path):
+    network = {"multimodal": Threshold()}
+    evaluate.evaluate(exams, tmp_path, network)
+    page = tmp_path / "report" / "index.html"
+    viewer = tmp_path / "report" / "cases" / "multimodal" / "mr_1_echo1.html"
+    assert "mr_1" in page.read_text() and viewer.exists()
+    assert (tmp_path / "report" / "tables" / "cases.csv").exists()
+    assert list((tmp_path / "report" / "figures").glob("*.svg"))
+    viewer.unlink()
+    (tmp_path / "cases" / "multimodal" / "ct_1.npz").unlink()
+    evaluate.evaluate(exams, tmp_path, network)
+    assert viewer.exists() and (tmp_path / "cases" / "multimodal" / "ct_1.npz").exists()
+    assert len(network["multimodal"].asked) == 2, "its masks are still there"
+
+
+def test_a_case_that_cannot_be_shown_has_its_figures_all_the_same(exams, tmp_path, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("no picture")
+
+    monkeypatch.setattr(slices, "key_slices", broken)
+    metrics = evaluate.evaluate(exams, tmp_path, {"multimodal": Threshold()})
+    assert rows_of(metrics, "status") == [("ok",), ("ok",)]
+    assert (tmp_path / "report" / "index.html").exists()
+
+
+def test_refuses_a_subgroup_that_no_manifest_has(exams, tmp_path):
+    with pytest.raises(InputError, match="shoe_size is no column"):
+        evaluated(exams, tmp_path / "eval", {"multimodal": Threshold()}, subgroups=["shoe_size"])
+    assert not (tmp_path / "eval").exists()
 
 
 @pytest.mark.parametrize(
@@ -214,20 +285,20 @@ def test_finished_cases_are_not_redone(exams, tmp_path):
     ],
 )
 def test_another_checkpoint_is_evaluated_anew(exams, tmp_path, change):
-    evaluate.evaluate(exams, tmp_path, {"multimodal": Threshold()})
+    evaluated(exams, tmp_path, {"multimodal": Threshold()})
     network = dataclasses.replace(Threshold(level=1000), **change)
-    metrics = evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    metrics = evaluated(exams, tmp_path, {"multimodal": network})
     assert rows_of(metrics, "dice") == [(0.0,), (0.0,)]
 
 
 def test_another_manual_mask_is_measured_anew_and_another_word_is_not(exams, tmp_path):
     network = Threshold()
-    evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    evaluated(exams, tmp_path, {"multimodal": network})
     exams = [dataclasses.replace(exam, site="elsewhere") for exam in exams]
-    metrics = evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    metrics = evaluated(exams, tmp_path, {"multimodal": network})
     assert rows_of(metrics, "site") == [("elsewhere",)] * 2 and len(network.asked) == 2
     save(exams[0].mask, liver(2, 5).astype(np.uint8) * 3)
-    metrics = evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    metrics = evaluated(exams, tmp_path, {"multimodal": network})
     assert rows_of(metrics, "dice") == [(pytest.approx(2 * 27 / 63),), (1.0,)]
 
 
@@ -238,7 +309,7 @@ def test_a_case_that_raises_is_a_failed_row_and_is_tried_again(exams, tmp_path):
                 raise RuntimeError("out of\nmemory")
             return super().probability(volume, modality, subject)
 
-    metrics = evaluate.evaluate(exams, tmp_path, {"multimodal": Broken()})
+    metrics = evaluated(exams, tmp_path, {"multimodal": Broken()})
     assert rows_of(metrics, "status", "reason", "dice", "mask_file")[0] == (
         "failed",
         "RuntimeError: out of memory",
@@ -250,10 +321,10 @@ def test_a_case_that_raises_is_a_failed_row_and_is_tried_again(exams, tmp_path):
     assert (ct["n_failed"], ct["mean_all"], ct["mean_defined"]) == (1, 0.0, None)
     stored = json.loads((tmp_path / "metrics.json").read_text())
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(stored)
-    assert "1 failed, counted as Dice 0 (ct_1, multimodal: RuntimeError" in evaluate.report(
-        metrics, tmp_path / "metrics.json"
+    assert "1 failed, counted as Dice 0 (ct_1, multimodal: RuntimeError" in evaluate.words(
+        metrics, tmp_path
     )
-    again = evaluate.evaluate(exams, tmp_path, {"multimodal": Threshold()})
+    again = evaluated(exams, tmp_path, {"multimodal": Threshold()})
     assert again["cases"][0]["status"] == "ok"
 
 
@@ -262,20 +333,19 @@ def test_input_that_turns_out_bad_in_the_run_is_a_failed_row(exams, tmp_path):
     image = nifti.nib.Nifti1Image(data, AFFINE)
     image.header.set_sform(AFFINE, code=1)
     nifti.nib.save(image, exams[0].images[0])
-    metrics = evaluate.evaluate(exams, tmp_path, {"multimodal": Threshold()})
+    metrics = evaluated(exams, tmp_path, {"multimodal": Threshold()})
     assert rows_of(metrics, "status") == [("failed",), ("ok",)]
     assert "NaN or infinite" in metrics["cases"][0]["reason"]
 
 
 def test_the_table_names_phantoms_and_where_the_results_lie(exams, cohort, tmp_path):
     network = {"multimodal": Threshold()}
-    path = tmp_path / "metrics.json"
-    plain = evaluate.report(evaluate.evaluate(exams, tmp_path, network), path)
-    assert "of phantoms" not in plain and plain.endswith(str(path))
+    plain = evaluate.words(evaluated(exams, tmp_path, network), tmp_path)
+    assert "of phantoms" not in plain and plain.endswith(str(tmp_path / "metrics.json"))
     assert "spgr2d, echo 1" in plain.splitlines()[1] and plain.splitlines()[2].startswith("ct ")
     (cohort.parent / "phantom.json").write_text("{}")
-    assert "figures of phantoms, not of patients" in evaluate.report(
-        evaluate.evaluate(exams, tmp_path, network), path
+    assert "figures of phantoms, not of patients" in evaluate.words(
+        evaluated(exams, tmp_path, network), tmp_path
     )
 
 
@@ -304,8 +374,8 @@ def multiecho(exams, tmp_path):
 def test_echoes_without_a_map_are_fitted(multiecho, tmp_path):
     exam = dataclasses.replace(multiecho, phase_images=(), phase_unit=None)
     network = {"multimodal": Threshold(0.0)}
-    metrics = evaluate.evaluate([exam], tmp_path / "eval", network, all_echoes=True)
-    assert [row["pdff_source"] for row in metrics["cases"]] == ["magnitude_fit"] + [None] * 5
+    metrics = evaluated([exam], tmp_path / "eval", network, all_echoes=True)
+    assert [row["pdff_source"] for row in metrics["cases"]] == ["magnitude_fit"] * 6
     first = metrics["cases"][0]
     assert first["pdff_percent_manual"] == pytest.approx(18, abs=0.5)
     everything = np.where(liver(), 18.0, 4.0).mean()
@@ -335,7 +405,7 @@ def fits(monkeypatch):
 
 def test_one_fit_serves_all_networks_and_says_where_it_failed(multiecho, tmp_path, fits):
     networks = {"initial": Threshold(0.0), "multimodal": Threshold(1000.0)}
-    metrics = evaluate.evaluate([multiecho], tmp_path / "eval", networks)
+    metrics = evaluated([multiecho], tmp_path / "eval", networks)
     assert rows_of(metrics, "pdff_source", "pdff_percent_manual", "pdff_percent_auto") == [
         ("complex_fit", 7.0, 7.0),
         ("complex_fit", 7.0, None),
@@ -351,19 +421,19 @@ def test_a_fitted_case_is_measured_anew_where_the_fit_would_differ(multiecho, tm
     network = Threshold()
 
     def work(exam):
-        before = len(network.asked)
-        row = evaluate.evaluate([exam], tmp_path / "eval", {"multimodal": network})["cases"][0]
-        return len(network.asked) - before, row["pdff_source"]
+        before = len(fits)
+        row = evaluated([exam], tmp_path / "eval", {"multimodal": network})["cases"][0]
+        return len(fits) - before, row["pdff_source"]
 
     assert work(multiecho) == (1, "complex_fit")
     assert work(multiecho) == (0, "complex_fit")
     assert work(dataclasses.replace(multiecho, field_strength_t=2.9)) == (1, "complex_fit")
     assert work(dataclasses.replace(multiecho, te_ms=(1.1, *TE_MS[1:]))) == (1, "complex_fit")
     assert work(dataclasses.replace(multiecho, phase_images=())) == (1, "magnitude_fit")
-    assert work(dataclasses.replace(multiecho, field_strength_t=None)) == (1, None)
+    assert work(dataclasses.replace(multiecho, field_strength_t=None)) == (0, None)
     two = save(tmp_path / "two.nii.gz", np.ones((*SHAPE, 2), np.float32))
     few = dataclasses.replace(multiecho, images=(two,), phase_images=(), te_ms=TE_MS[:2])
-    assert work(few) == (1, None)
+    assert work(few) == (0, None)
 
 
 def test_either_mask_is_averaged_wherever_the_fit_is_sound(multiecho, tmp_path):
@@ -375,10 +445,10 @@ def test_either_mask_is_averaged_wherever_the_fit_is_sound(multiecho, tmp_path):
     save(exam.mask, liver(3, 6).astype(np.uint8))
     folder = tmp_path / "other_tool"
     save(folder / "mr_1_echo1.nii.gz", liver().astype(np.uint8))
-    wide = evaluate.evaluate([exam], tmp_path / "a", {}, folder)["cases"][0]
+    wide = evaluated([exam], tmp_path / "a", {}, folder)["cases"][0]
     save(exam.mask, liver().astype(np.uint8))
     save(folder / "mr_1_echo1.nii.gz", liver(3, 6).astype(np.uint8))
-    narrow = evaluate.evaluate([exam], tmp_path / "b", {}, folder)["cases"][0]
+    narrow = evaluated([exam], tmp_path / "b", {}, folder)["cases"][0]
     assert wide["pdff_percent_auto"] == narrow["pdff_percent_manual"] == pytest.approx(26, abs=1)
     assert wide["pdff_percent_manual"] == narrow["pdff_percent_auto"] == pytest.approx(18, abs=1)
 
@@ -395,12 +465,12 @@ def compared_without_pdff(exam, output, fault):
     """The one row of a case whose masks are compared, and whose fat fraction is not to be had."""
     network = Manual()
     for _ in range(2):
-        metrics = evaluate.evaluate([exam], output, {"multimodal": network})
+        metrics = evaluated([exam], output, {"multimodal": network})
         (row,) = metrics["cases"]
-        assert (row["status"], row["flags"]) == ("ok", ["pdff_unavailable"])
+        assert row["status"] == "ok" and "pdff_unavailable" in row["flags"]
         assert row["dice"] == 1 and fault in row["reason"]
         assert row["pdff_source"] is row["pdff_percent_auto"] is row["pdff_percent_manual"] is None
-        told = evaluate.report(metrics, output / "metrics.json")
+        told = evaluate.words(metrics, output)
         assert "1 without the PDFF that was to be had (mr_1, multimodal: " in told
     assert len(network.asked) == 1, "a finished case is not redone"
     stored = json.loads((output / "metrics.json").read_text())
@@ -420,10 +490,10 @@ def test_masks_are_compared_where_the_echoes_cannot_be_fitted(multiecho, tmp_pat
     exam = dataclasses.replace(multiecho, **change)
     compared_without_pdff(exam, tmp_path / "eval", fault)
     with_map = dataclasses.replace(exam, pdff_map=exam.mask, pdff_unit="fraction")
-    row = evaluate.evaluate([with_map], tmp_path / "eval", {"multimodal": Manual()})["cases"][0]
-    assert (row["pdff_source"], row["flags"]) == ("map", [])  # then nothing is fitted
+    row = evaluated([with_map], tmp_path / "eval", {"multimodal": Manual()})["cases"][0]
+    assert row["pdff_source"] == "map" and "pdff_unavailable" not in row["flags"]
     # Mended, it is measured anew.
-    row = evaluate.evaluate([multiecho], tmp_path / "eval", {"multimodal": Threshold()})["cases"][0]
+    row = evaluated([multiecho], tmp_path / "eval", {"multimodal": Threshold()})["cases"][0]
     assert (row["pdff_source"], row["reason"]) == ("complex_fit", None)
 
 
@@ -445,7 +515,7 @@ def test_masks_are_compared_where_the_fit_or_the_map_fails_in_the_run(multiecho,
 
 def refused(exams, output, match, networks=None, masks=None, all_echoes=False):
     with pytest.raises(InputError, match=match) as error:
-        evaluate.evaluate(exams, output, networks or {}, masks, all_echoes)
+        evaluated(exams, output, networks or {}, masks, all_echoes)
     assert "\n" not in str(error.value)
     assert not output.exists(), "a refusal leaves nothing behind"
 
@@ -518,8 +588,8 @@ def test_refuses_ids_whose_masks_would_collide(exams, tmp_path):
 
 def test_refuses_a_split_that_is_not_there(exams):
     with pytest.raises(InputError, match=r"no examination has split 'train'.* has: test"):
-        evaluate.select(exams, "train")
-    assert evaluate.select(exams, "test") == exams
+        plan.select(exams, "train")
+    assert plan.select(exams, "test") == exams
 
 
 @pytest.mark.parametrize("suffix", ["cases", "metrics"])
@@ -534,10 +604,10 @@ def test_a_full_disk_is_one_line_and_keeps_finished_cases(exams, tmp_path, monke
     network = Threshold()
     monkeypatch.setattr(files, "write_json", full)
     with pytest.raises(InputError, match="No space left on device"):
-        evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+        evaluated(exams, tmp_path, {"multimodal": network})
     assert not (tmp_path / "metrics.json").exists()
     monkeypatch.undo()
-    evaluate.evaluate(exams, tmp_path, {"multimodal": network})
+    evaluated(exams, tmp_path, {"multimodal": network})
     assert [subject for subject, *_ in network.asked].count("examination ct_1") == 1
 
 
@@ -561,7 +631,7 @@ def test_the_binary_evaluates_masks(cohort, masks, tmp_path):
     [
         ([], "neither --checkpoint nor --predictions"),
         (["--predictions=masks", "--baseline=runs/stage1"], "--baseline"),
-        (["--ablation=runs", "--checkpoint=runs/stage2"], "stands alone"),
+        (["--compare_to_paper", "--output=none"], "none/metrics.json: cannot be read"),
         (["--ablation=runs"], "holds no run"),
         (["--predictions=masks", "--manifest=none.csv"], "none.csv"),
     ],

@@ -60,7 +60,7 @@ def merge(folder: pathlib.Path) -> dict:
         folder: Holds one folder for each run.
 
     Returns:
-        For JSON: `interval_method`, `plateau_definition`;
+        For JSON: `interval_method`, `plateau_definition`, `phantoms` (all examinations are);
 
         `arms`, one for each arm: `arm`, `technique`, `exam_ids` and `subject_ids` (of the cases),
         `most` (its largest number of sets), `plateau` (`count` or None, `reason`, `published`),
@@ -81,6 +81,7 @@ def merge(folder: pathlib.Path) -> dict:
     merged: dict = {
         "interval_method": bootstrap.METHOD,
         "plateau_definition": curve.PLATEAU,
+        "phantoms": all(results.are_phantoms(results.read(path)) for path in runs.values()),
         "arms": [],
         "points": [],
     }

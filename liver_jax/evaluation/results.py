@@ -34,6 +34,12 @@ def read(path: pathlib.Path) -> dict:
     return metrics
 
 
+def are_phantoms(metrics: dict) -> bool:
+    """Whether every manifest of an evaluation was made by the phantom."""
+    manifests = metrics.get("provenance", {}).get("manifests", [])
+    return bool(manifests) and all(manifest.get("phantom", False) for manifest in manifests)
+
+
 def read_json(path: pathlib.Path, remedy: str) -> dict:
     """Reads a JSON object; InputError with the remedy where there is none."""
     try:

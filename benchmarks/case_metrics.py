@@ -28,7 +28,7 @@ USAGE = """
 Times every figure of a pair of masks (512 x 512 x 300) beside SimpleITK, with peak memory.
 
   pip install SimpleITK            # the peer; or leave it out with --nopeer
-  python -m benchmarks.evaluation --output=evaluation.json
+  python -m benchmarks.case_metrics --output=evaluation.json
 
   --threads=N    processor cores that each may use; default 2
   --runs=N       timed runs of each; default 3

@@ -1,0 +1,1 @@
+"""From rows and masks to pages that people read: slices, viewers, figures, tables, one report."""

@@ -1,0 +1,1 @@
+"""The figures of a paper, one kind in each module."""
