@@ -169,9 +169,11 @@
   const toggles = { m: "show-manual", a: "show-automated", v: "show-areas" };
   document.addEventListener("keydown", event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.type === "range") return;
-    if (event.key in moves) { show(current + moves[event.key]); event.preventDefault(); }
-    else if (event.key in toggles) {
+    if (event.key in moves) {
+      if (event.target.type === "range") return; // it moves by itself
+      show(current + moves[event.key]);
+      event.preventDefault();
+    } else if (event.key in toggles) {
       const box = get(toggles[event.key]);
       box.checked = !box.checked;
       layers();
