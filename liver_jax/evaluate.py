@@ -14,7 +14,7 @@ from liver_jax.evaluation import ablation, comparison, results, summary, tables
 from liver_jax.evaluation.experiments import levels, run
 from liver_jax.inference.predictor import Predictor
 from liver_jax.report import publish
-from liver_jax.scoring import plan, work
+from liver_jax.scoring import pictures, plan, work
 from liver_jax.scoring.provenance import provenance
 
 USAGE = """
@@ -98,6 +98,7 @@ def evaluate(
         }
         results.write(output / "metrics.json", metrics)
         if report:
+            pictures.of_worst(cases, rows)
             publish.publish(output, metrics)
     except OSError as error:
         if error.errno not in (*files.DISK_FULL, errno.EACCES, errno.EROFS):

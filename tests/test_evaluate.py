@@ -250,7 +250,8 @@ def test_the_report_is_made_whole_again(exams, tmp_path):
     evaluate.evaluate(exams, tmp_path, network)
     page = tmp_path / "report" / "index.html"
     viewer = tmp_path / "report" / "cases" / "multimodal" / "mr_1_echo1.html"
-    assert "mr_1" in page.read_text() and viewer.exists()
+    volume_view = viewer.with_name("mr_1_echo1.volume.html")
+    assert "mr_1" in page.read_text() and viewer.exists() and volume_view.exists()
     assert (tmp_path / "report" / "tables" / "cases.csv").exists()
     assert list((tmp_path / "report" / "figures").glob("*.svg"))
     viewer.unlink()

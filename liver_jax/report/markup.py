@@ -3,6 +3,9 @@
 import html
 from collections.abc import Iterable, Sequence
 
+# Tables with more columns are printed in smaller letters.
+_MANY = 10
+
 
 class Markup(str):
     """Text that is HTML already; everything else is escaped where it is put in."""
@@ -45,8 +48,9 @@ def table(
         for row in rows
     )
     above = f"<caption>{text(caption)}</caption>" if caption else ""
+    many = ' class="many"' if len(heads) > _MANY else ""
     return Markup(
-        f'<div class="wide"><table>{above}<thead><tr>{head}</tr></thead>\n'
+        f'<div class="wide"><table{many}>{above}<thead><tr>{head}</tr></thead>\n'
         f"<tbody>{body}</tbody></table></div>\n"
     )
 

@@ -28,11 +28,11 @@ _TABLE = (
     ("echo", "Echo", 0),
     ("dice_or_zero", "Dice", 3),
     ("predicted_dice", "Predicted", 3),
+    ("flags", "Flags", None),
     ("hd95_mm", "HD95 (mm)", 1),
     ("volume_ml_manual", "Manual (mL)", 0),
-    ("volume_ml_difference", "Difference (mL)", 0),
-    ("pdff_percent_difference", "PDFF diff.", 2),
-    ("flags", "Flags", None),
+    ("volume_ml_difference", "Δ volume (mL)", 0),
+    ("pdff_percent_difference", "Δ PDFF", 2),
 )
 
 # The sections as the bar above the page names them.
@@ -317,7 +317,10 @@ def _case_table(metrics: dict) -> str:
         for key, label, decimals in _table_columns(rows, metrics)
     )
     return (
-        paragraph("A click on a head sorts; a click on a row opens the case.", "quiet no-print")
+        paragraph(
+            "A click on a head sorts; a click on a row opens the case. Δ: automated minus manual.",
+            "quiet no-print",
+        )
         + filters
         + '<p id="case-count" aria-live="polite" class="quiet"></p>'
         + f'<div class="case-table" tabindex="0"><table id="case-table"><thead><tr>{head}</tr>'

@@ -61,3 +61,8 @@ class Case:
     def viewer(self) -> pathlib.Path:
         """Its own page of the report."""
         return self.output / "report" / "cases" / self.model / f"{self.name}.html"
+
+    @property
+    def volume_view(self) -> pathlib.Path:
+        """The page that shows it as a volume, if it is among the worst."""
+        return self.viewer.with_name(f"{self.name}.volume.html")

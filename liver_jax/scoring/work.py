@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent import futures
 
-import numpy as np
 import tqdm
 from absl import logging
 
@@ -14,8 +13,7 @@ from liver_jax.errors import InputError
 from liver_jax.evaluation import cases as measuring
 from liver_jax.evaluation import quality, results
 from liver_jax.inference.predictor import Predictor
-from liver_jax.report import slices, viewer
-from liver_jax.scoring import masks
+from liver_jax.scoring import masks, pictures
 from liver_jax.scoring.case import FIRST_ECHO, Case
 from liver_jax.scoring.scan import Scan
 
@@ -24,7 +22,7 @@ _MOST_WORKERS = 8
 
 
 def work(
-    cases: Sequence[Case], predictors: Mapping[str, Predictor], pictures: bool = True
+    cases: Sequence[Case], predictors: Mapping[str, Predictor], with_pictures: bool = True
 ) -> list[dict]:
     """Does the cases that are not done yet.
 
@@ -34,7 +32,7 @@ def work(
     Args:
         cases: As `plan.plan` lists them.
         predictors: By the name of the model.
-        pictures: Whether to make each case's pictures and page for the report.
+        with_pictures: Whether to make each case's pictures and page for the report.
 
     Returns:
         One row for each case, in order.
@@ -49,7 +47,7 @@ def work(
         futures.ThreadPoolExecutor(workers) as pool,
         tqdm.tqdm(total=len(cases), desc="evaluating", unit="case", delay=2) as bar,
     ):
-        running = [pool.submit(_examination, group, predictors, pictures) for group in groups]
+        running = [pool.submit(_examination, group, predictors, with_pictures) for group in groups]
         try:
             for future in running:
                 rows += future.result()
@@ -61,7 +59,7 @@ def work(
 
 
 def _examination(
-    cases: Sequence[Case], predictors: Mapping[str, Predictor], pictures: bool
+    cases: Sequence[Case], predictors: Mapping[str, Predictor], with_pictures: bool
 ) -> list[dict]:
     """All cases of one examination."""
     scan = Scan(cases[0].exam)
@@ -72,7 +70,7 @@ def _examination(
         for case in own:
             figures[case] = results.reuse(case.figures, case.fingerprint, case.mask)
             pictured = case.key_slices.exists() and case.viewer.exists()
-            if figures[case] is None or (pictures and not pictured):
+            if figures[case] is None or (with_pictures and not pictured):
                 todo.append(case)
         if not todo:
             continue
@@ -86,8 +84,9 @@ def _examination(
                 for path in (case.figures, case.key_slices, case.viewer):
                     path.unlink(missing_ok=True)
                 continue
-            if pictures:
-                _picture(case, scan, made[case.echo].mask, figures[case])
+            if with_pictures:
+                row = _row(case, figures[case])
+                pictures.of_case(case, scan, made[case.echo].mask, row)
             results.keep(case.figures, figures[case], case.fingerprint, case.mask)
     return [_row(case, figures[case]) for case in cases]
 
@@ -116,19 +115,6 @@ def _measure(case: Case, scan: Scan, automated: masks.Automated | Exception) -> 
 
 def _failed(reason: str) -> dict:
     return measuring.failed(reason) | {"quality": quality.complete({})}
-
-
-def _picture(case: Case, scan: Scan, mask: np.ndarray, figures: dict) -> None:
-    """The pictures of one case; figures stand without them."""
-    image = scan.echo(case.echo)
-    try:
-        chosen = slices.key_slices(image, case.exam.modality, mask, scan.manual.data)
-    except Exception:
-        logging.exception("%s cannot be shown", case.name)
-        return
-    slices.save(case.key_slices, chosen)
-    row = _row(case, figures)
-    viewer.write(case.viewer, image, case.exam.modality, mask, scan.manual.data, row)
 
 
 def _row(case: Case, figures: dict) -> dict:

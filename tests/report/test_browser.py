@@ -118,7 +118,7 @@ def test_a_click_opens_a_case_and_its_address_does_too(report, visit, made_metri
     page.locator("#case-table tbody tr").first.click()
     page.wait_for_selector("dialog[open]")
     assert page.locator("dialog[open] .slice img").count() == 6
-    first = page.inner_text("#case-title")
+    first = page.inner_text("#case-facts")
     paths = page.locator("dialog .slice path.m").all()
     assert all(path.get_attribute("d").startswith("M") for path in paths)
     # Manual and automated are drawn in the colours of the key.
@@ -128,7 +128,7 @@ def test_a_click_opens_a_case_and_its_address_does_too(report, visit, made_metri
     assert page.locator("dialog .slice path.ab").count() == 6
     page.click("#case-next")
     page.wait_for_function(
-        "name => document.getElementById('case-title').innerText !== name", arg=first
+        "name => document.getElementById('case-facts').innerText !== name", arg=first
     )
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0
