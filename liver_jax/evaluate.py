@@ -88,7 +88,8 @@ def evaluate(
         rows = work.work(cases, predictors, report)
         summarised = summary.summarise(rows)
         chosen = levels.usual(rows) if subgroups is None else subgroups
-        found = run.run(rows, chosen) | {"ablation": curves}
+        of_sizes = curves and {name: value for name, value in curves.items() if name != "paper"}
+        found = run.run(rows, chosen) | {"ablation": of_sizes}
         metrics = {
             "cases": rows,
             "summary": summarised,

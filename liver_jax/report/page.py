@@ -11,8 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 
 from liver_jax import files
 from liver_jax.evaluation import quality
-from liver_jax.report import casedata, encoding, measures, sections, wording
+from liver_jax.report import casedata, encoding, measures, wording
 from liver_jax.report.markup import Markup, details, paragraph, section, text
+from liver_jax.report.sections import (
+    agreement,
+    checklist,
+    echoes,
+    failure,
+    methods,
+    networks,
+    opening,
+    paper,
+    record,
+    repeatability,
+    subgroups,
+    summary,
+)
 from liver_jax.report.slices import KeySlice
 
 # The outliers that stand in the page with their slices; the table of cases has them all.
@@ -123,7 +137,7 @@ def write(
         "BASE_CSS": encoding.asset("base.css"),
         "CSS": encoding.asset("page.css"),
         "NAV": _navigation(parts),
-        "OPENING": sections.opening(metrics),
+        "OPENING": opening.show(metrics),
         "SECTIONS": "".join(content for _, content in parts),
         "DATA": encoding.json_text(data),
         "PICTURES": encoding.json_text(casedata.pictures(rows, key_slices)),
@@ -144,23 +158,23 @@ def _sections(
         return words + placed.get(name, "")
 
     return [
-        ("summary", "Summary", sections.dice(metrics)),
-        ("paper", "Beside the published figures", sections.beside_paper(metrics)),
-        ("echoes", "1. Echo and sequence", both(sections.echoes(metrics), "echoes")),
-        ("networks", "2. Initial and multimodal", both(sections.networks(metrics), "networks")),
+        ("summary", "Summary", summary.show(metrics)),
+        ("paper", "Beside the published figures", paper.show(metrics)),
+        ("echoes", "1. Echo and sequence", both(echoes.show(metrics), "echoes")),
+        ("networks", "2. Initial and multimodal", both(networks.show(metrics), "networks")),
         ("ablation", "3. Data size", placed.get("ablation", "")),
-        ("volumes", "4. Volumetry", both(sections.agreement(metrics, "volumes"), "volumes")),
-        ("fat", "5. Fat fraction", both(sections.agreement(metrics, "fat"), "fat")),
+        ("volumes", "4. Volumetry", both(agreement.show(metrics, "volumes"), "volumes")),
+        ("fat", "5. Fat fraction", both(agreement.show(metrics, "fat"), "fat")),
         ("outliers", "6. Outliers", both(_outlier_list(metrics, folder), "outliers")),
-        ("failure", "Failure prediction", both(sections.failure(metrics), "failure")),
-        ("repeatability", "Repeatability", sections.repeatability(metrics)),
-        ("subgroups", "Sub-groups", both(sections.subgroups(metrics), "subgroups")),
+        ("failure", "Failure prediction", both(failure.show(metrics), "failure")),
+        ("repeatability", "Repeatability", repeatability.show(metrics)),
+        ("subgroups", "Sub-groups", both(subgroups.show(metrics), "subgroups")),
         ("more", "More figures", placed.get("more", "")),
         ("cases", "Cases", _case_table(metrics)),
-        ("methods", "Methods", sections.methods()),
+        ("methods", "Methods", methods.show()),
         ("files", "Files", _files(folder)),
-        ("record", "Run record", sections.run_record(metrics)),
-        ("claim", "CLAIM checklist", sections.claim_list(metrics)),
+        ("record", "Run record", record.show(metrics)),
+        ("claim", "CLAIM checklist", checklist.show(metrics)),
     ]
 
 

@@ -1,9 +1,12 @@
 import json
+import pathlib
 
+import jsonschema
 import pytest
 
 from liver_jax.errors import InputError
-from liver_jax.evaluation import results
+from liver_jax.evaluation import comparison, results, summary
+from liver_jax.evaluation.experiments import run
 
 
 @pytest.fixture
@@ -58,3 +61,22 @@ def test_a_damaged_case_is_done_again(tmp_path, mask, text):
     path = tmp_path / "case.json"
     path.write_text(text)
     assert results.reuse(path, {"manual": "abc"}, mask) is None
+
+
+@pytest.mark.parametrize(
+    ("subjects", "models"),
+    [(8, ("initial", "multimodal")), (1, ("initial", "multimodal")), (3, ("theirs",))],
+)
+def test_what_is_derived_follows_the_schema(made_rows, subjects, models):
+    rows = made_rows(subjects=subjects, models=models)
+    summarised, experiments = summary.summarise(rows), run.run(rows, ["sex", "steatosis_grade"])
+    experiments["ablation"] = None
+    derived = {
+        "cases": rows,
+        "summary": summarised,
+        "experiments": experiments,
+        "paper": comparison.compare(summarised, experiments),
+    }
+    schema = json.loads((pathlib.Path(results.__file__).parent / "metrics.schema.json").read_text())
+    schema["required"] = list(derived)
+    jsonschema.Draft202012Validator(schema).validate(derived)
