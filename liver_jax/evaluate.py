@@ -158,10 +158,12 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int:
     if given.checkpoint or given.predictions:
         metrics = _evaluate(given, output, curves)
         print(words(metrics, output))
+    elif curves:
+        if given.compare_to_paper:
+            print(tables.paper(curves["paper"]))
+        return cli.FINISHED
     elif given.compare_to_paper:
         metrics = results.read(output / "metrics.json")
-    elif curves:
-        return cli.FINISHED
     else:
         fault = "neither --checkpoint nor --predictions is given"
         raise InputError("flags", fault, "Name a run folder or a folder of masks; see --help")

@@ -19,7 +19,7 @@ from liver_jax.errors import InputError
 from liver_jax.evaluation import results
 from liver_jax.inference.predictor import Segmentation
 from liver_jax.physics import signal
-from liver_jax.report import slices
+from liver_jax.report import publish, slices
 from liver_jax.scoring import plan
 from liver_jax.volume import geometry, nifti
 
@@ -269,6 +269,52 @@ def test_a_case_that_cannot_be_shown_has_its_figures_all_the_same(exams, tmp_pat
     metrics = evaluate.evaluate(exams, tmp_path, {"multimodal": Threshold()})
     assert rows_of(metrics, "status") == [("ok",), ("ok",)]
     assert (tmp_path / "report" / "index.html").exists()
+
+
+def test_pictures_follow_what_they_show(exams, masks, tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "publish", lambda *_: None)  # the page is not looked at
+    viewer = tmp_path / "eval" / "report" / "cases" / "other_tool" / "ct_1.html"
+
+    def shown(exams=exams, report=True):
+        evaluate.evaluate(exams, tmp_path / "eval", {}, masks, report=report)
+        return viewer.read_text()
+
+    first = shown()
+    assert shown() == first
+    save(masks / "ct_1.nii.gz", liver(2, 5).astype(np.uint8))
+    shown(report=False)
+    second = shown()
+    assert second != first, "another mask"
+    save(exams[0].images[0], np.where(liver(), 50, 0).astype(np.int16))
+    third = shown()
+    assert third != second, "another image"
+    assert shown([dataclasses.replace(exams[0], contrast_phase="arterial"), exams[1]]) != third
+
+
+def test_masks_of_an_unreadable_scan_are_measured_all_the_same(exams, masks, tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "publish", lambda *_: None)
+    image = nifti.nib.Nifti1Image(np.full(SHAPE, np.nan, np.float32), AFFINE)
+    image.header.set_sform(AFFINE, code=1)
+    nifti.nib.save(image, exams[0].images[0])
+    metrics = evaluate.evaluate(exams, tmp_path / "eval", {}, masks)
+    assert rows_of(metrics, "status", "dice")[0] == ("ok", 1.0)
+    assert not (tmp_path / "eval" / "report" / "cases" / "other_tool" / "ct_1.html").exists()
+
+
+def test_an_echo_that_is_mended_counts_in_the_doubts_of_the_others(exams, tmp_path):
+    class Broken(Threshold):
+        def probability(self, volume, modality, subject):
+            if (volume.data > self.level).sum() == 18:
+                raise RuntimeError("the third echo")
+            return super().probability(volume, modality, subject)
+
+    def echo_dice(network):
+        found = evaluated(exams[1:], tmp_path, {"multimodal": network}, all_echoes=True)
+        return [row["quality"]["echo_dice"] for row in found["cases"]]
+
+    assert echo_dice(Broken())[2] is None
+    fresh = [(2 * 27 / 63 + 2 * 18 / 54) / 2, (2 * 27 / 63 + 2 * 18 / 45) / 2, (2 / 3 + 0.8) / 2]
+    assert echo_dice(Threshold()) == pytest.approx(fresh)
 
 
 def test_refuses_a_subgroup_that_no_manifest_has(exams, tmp_path):

@@ -58,6 +58,11 @@ class Case:
         return self.figures.with_suffix(".npz")
 
     @property
+    def shown(self) -> pathlib.Path:
+        """What its pictures were made of."""
+        return self.figures.with_name(f"{self.name}.shown.json")
+
+    @property
     def viewer(self) -> pathlib.Path:
         """Its own page of the report."""
         return self.output / "report" / "cases" / self.model / f"{self.name}.html"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,9 @@ from liver_jax.errors import InputError
 from liver_jax.evaluation import cases
 from liver_jax.volume import geometry, nifti
 
+# A fit uses all cores by itself: two at once would only need twice the memory.
+_one_fit_at_a_time = threading.Lock()
+
 
 def is_fitted(exam: Exam) -> bool:
     """Whether its PDFF is to come from its echoes."""
@@ -22,29 +26,50 @@ def is_fitted(exam: Exam) -> bool:
 
 
 class Scan:
-    """One examination: its images, its manual mask, its PDFF."""
+    """One examination: its images, its manual mask, its PDFF. For one thread at a time.
+
+    What is read is kept by hand: before Python 3.12 `functools.cached_property` has one lock for
+    all examinations, which would then be read one after the other.
+    """
 
     def __init__(self, exam: Exam):
         """Reads nothing yet."""
         self.exam = exam
+        self._image: geometry.Volume | None = None
+        self._image_hashes: tuple[str, ...] | None = None
+        self._manual: geometry.Volume | None = None
+        self._pdff: tuple[cases.PdffMap | None, str | None] | None = None
 
-    @functools.cached_property
+    @property
     def image(self) -> geometry.Volume:
         """All echoes, float32 [x, y, z, echo], or the only image [x, y, z]."""
-        return manifest.load_image(self.exam)
+        if self._image is None:
+            self._image = manifest.load_image(self.exam)
+        return self._image
 
-    @functools.cached_property
+    @property
+    def image_hashes(self) -> tuple[str, ...]:
+        """The SHA-256 of each image file."""
+        if self._image_hashes is None:
+            self._image_hashes = manifest.image_hashes(self.exam)
+        return self._image_hashes
+
+    @property
     def manual(self) -> geometry.Volume:
         """The manual mask, bool [x, y, z]."""
-        return manifest.load_mask(self.exam)
+        if self._manual is None:
+            self._manual = manifest.load_mask(self.exam)
+        return self._manual
 
-    @functools.cached_property
+    @property
     def pdff(self) -> tuple[cases.PdffMap | None, str | None]:
         """The map, and why there is none where there should be one."""
-        try:
-            return self._find_pdff(), None
-        except InputError as error:
-            return None, str(error)
+        if self._pdff is None:
+            try:
+                self._pdff = self._find_pdff(), None
+            except InputError as error:
+                self._pdff = None, str(error)
+        return self._pdff
 
     def echo(self, echo: int | None) -> geometry.Volume:
         """The image of one echo (1-based), or the only image."""
@@ -63,7 +88,8 @@ class Scan:
         scan = examine.read(self.exam, with_phase=True)
         # Everywhere, so that it is not one of the masks that says where there is a value.
         everywhere = np.ones(scan.volume.grid_shape, bool)
-        fit = examine.fit(dataclasses.replace(scan, body=everywhere))
+        with _one_fit_at_a_time:
+            fit = examine.fit(dataclasses.replace(scan, body=everywhere))
         fitted, source = np.asarray(fit.fitted), f"{maps.method(fit)}_fit"
         return cases.PdffMap(np.asarray(fit.pdff_percent), source, fitted, self._find_vessels)
 

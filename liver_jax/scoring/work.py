@@ -63,31 +63,36 @@ def _examination(
 ) -> list[dict]:
     """All cases of one examination."""
     scan = Scan(cases[0].exam)
-    figures = {}
+    figures: dict[Case, dict] = {}
     for model in dict.fromkeys(case.model for case in cases):
         own = [case for case in cases if case.model == model]
-        todo = []
-        for case in own:
-            figures[case] = results.reuse(case.figures, case.fingerprint, case.mask)
-            pictured = case.key_slices.exists() and case.viewer.exists()
-            if figures[case] is None or (with_pictures and not pictured):
-                todo.append(case)
-        if not todo:
+        stored = {case: results.reuse(case.figures, case.fingerprint, case.mask) for case in own}
+        # All echoes together: how much their masks disagree is one of the figures of each.
+        anew = None in stored.values()
+        figures |= {} if anew else stored
+        unshown = [
+            case
+            for case in own
+            if with_pictures
+            and (anew or not pictures.are_made(case, scan, _row(case, stored[case])))
+        ]
+        if not anew and not unshown:
             continue
         if model in predictors:
             made = masks.of_network(own, scan, predictors[model])
         else:
             made = masks.of_folder(own, scan)
-        for case in todo:
-            figures[case] = _measure(case, scan, made[case.echo])
-            if figures[case]["status"] == "failed":
-                for path in (case.figures, case.key_slices, case.viewer):
-                    path.unlink(missing_ok=True)
-                continue
-            if with_pictures:
+        for case in own:
+            if anew:
+                figures[case] = _measure(case, scan, made[case.echo])
+                if figures[case]["status"] == "failed":
+                    case.figures.unlink(missing_ok=True)
+                    pictures.remove(case)
+                    continue
+                results.keep(case.figures, figures[case], case.fingerprint, case.mask)
+            if case in unshown and isinstance(made[case.echo], masks.Automated):
                 row = _row(case, figures[case])
                 pictures.of_case(case, scan, made[case.echo].mask, row)
-            results.keep(case.figures, figures[case], case.fingerprint, case.mask)
     return [_row(case, figures[case]) for case in cases]
 
 
