@@ -170,3 +170,25 @@ def test_a_damaged_file_is_refused(tmp_path):
     path.write_bytes(b"PK\x03\x04 half a file")
     with pytest.raises(InputError, match=r"a\.npz: is not a file of key slices"):
         slices.load(path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "overwritten", "another_format"])
+def test_a_damaged_file_is_passed_over_by_the_report(damage, tmp_path):
+    image, mask = scan()
+    path = tmp_path / "cases" / "initial" / "a.npz"
+    slices.save(path, slices.key_slices(image, "CT", mask, mask))
+    row = {"exam_id": "a", "echo": None, "model": "initial"}
+    assert slices.loader(tmp_path)(row)
+    content = bytearray(path.read_bytes())
+    if damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "overwritten":
+        # Within the packed numbers: neither numpy nor zipfile find it, but zlib.
+        content[60:200] = bytes([255]) * 140
+        path.write_bytes(content)
+    else:
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
+    with pytest.raises(InputError, match="is not a file of key slices"):
+        slices.load(path)
+    assert slices.loader(tmp_path)(row) == []

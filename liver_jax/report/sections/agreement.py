@@ -18,6 +18,8 @@ def show(metrics: dict, experiment: str) -> Markup:
         agreed = group["agreement"]
         if agreed is None:
             continue
+        # The exact intervals take cases as independent: as in the figures, not of repeated subjects.
+        independent = agreed["n"] == agreed["n_subjects"]
         row = [
             cells.population(group),
             wording.model(group["model"]),
@@ -27,8 +29,8 @@ def show(metrics: dict, experiment: str) -> Markup:
             cells.estimate(agreed["ols"]["intercept"], decimals + 1),
             cells.estimate(agreed["bias"], decimals + 1),
             cells.p_of_test(agreed["bias_test"]),
-            cells.estimate(agreed["lower_limit"], decimals, exact=True),
-            cells.estimate(agreed["upper_limit"], decimals, exact=True),
+            cells.estimate(agreed["lower_limit"], decimals, exact=independent),
+            cells.estimate(agreed["upper_limit"], decimals, exact=independent),
             wording.number(agreed["icc_a1"]["value"], 3),
             wording.number(agreed["ccc"]["value"], 3),
             _with_percent(agreed, decimals + 1, experiment == "volumes"),
@@ -45,8 +47,9 @@ def show(metrics: dict, experiment: str) -> Markup:
         )
     note = (
         f"Automated minus manual, in {unit}. Intervals in brackets: 95 %, by bootstrap over "
-        "subjects; those of the limits of agreement are exact. metrics.json holds Deming "
-        "regression, proportional bias, and both kinds of interval for every figure."
+        "subjects; those of the limits of agreement are exact where every subject has one case. "
+        "P takes cases as independent. metrics.json holds Deming regression, proportional bias, "
+        "and both kinds of interval for every figure."
     )
     return Markup(content + paragraph(note, "quiet note"))
 

@@ -1,7 +1,7 @@
 """What the sections' tables share: estimates, tests and populations as the cells of a table."""
 
 from liver_jax.report import wording
-from liver_jax.report.markup import Markup, paragraph
+from liver_jax.report.markup import Markup, paragraph, text
 
 NO_CASES = "No case of this evaluation belongs here."
 
@@ -30,9 +30,13 @@ def estimate(found: dict | None, decimals: int, exact: bool = False) -> Markup:
         return Markup(wording.DASH)
     ends = found["exact_interval_95"] if exact else found["interval_95"]
     number = wording.number(found["value"], decimals)
-    if ends is None:
-        return Markup(number)
-    return Markup(f'{number}<span class="interval">({wording.interval(ends, decimals)})</span>')
+    return bracketed(number, None if ends is None else wording.interval(ends, decimals))
+
+
+def bracketed(words: str, below: str | None) -> Markup:
+    """Words with others in brackets on a second line."""
+    second = "" if below is None else f'<span class="interval">({text(below)})</span>'
+    return Markup(text(words) + second)
 
 
 def statistic(test: dict | None) -> str:
