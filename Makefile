@@ -65,8 +65,9 @@ lint: environment
 	@$(RUN) -m ruff check --output-format=concise .
 	@$(RUN) -m ruff format --check .
 
+# Two at a time: most tests use one core.
 test: lint
-	@$(RUN) -m pytest $(PYTEST_ARGS)
+	@$(RUN) -m pytest -n 2 --dist=worksteal $(PYTEST_ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist *.egg-info

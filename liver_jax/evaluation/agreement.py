@@ -3,7 +3,7 @@
 Differences are automated minus manual; lines give the automated from the manual one. Every figure
 has an interval by bootstrap over subjects. The exact intervals (t, Fisher's z, F, noncentral t) and
 the tests take the cases as independent: with several cases of one subject they are too narrow, and
-the bootstrap interval is the one to read.
+the bootstrap interval is the one to read. The `method` of the tests of bias says so then.
 
 The formulas of the figures themselves are in `moments`.
 """
@@ -136,12 +136,16 @@ def agree(
         ols=Line(estimates["ols_slope"], estimates["ols_intercept"]),
         deming=Line(estimates["deming_slope"], estimates["deming_intercept"]),
         bias=hypothesis.mean_difference(differences, subjects, magnitude),
-        bias_test=hypothesis.one_sample_t(differences, magnitude),
+        bias_test=hypothesis.of_cases(
+            hypothesis.one_sample_t(differences, magnitude), n, n_subjects
+        ),
         sd_difference=sd,
         lower_limit=estimates["lower_limit"],
         upper_limit=estimates["upper_limit"],
         proportional_bias=estimates["proportional_bias"],
-        proportional_bias_test=_slope_test((x + y) / 2, differences, estimates),
+        proportional_bias_test=hypothesis.of_cases(
+            _slope_test((x + y) / 2, differences, estimates), n, n_subjects
+        ),
         normality_test=_shapiro_wilk(differences, magnitude),
         icc_a1=icc_a1(np.stack([y, x], axis=1), subjects),
         ccc=estimates["ccc"],

@@ -2,9 +2,11 @@
 
 Plain arithmetic on arrays. `score` is a predicted Dice, or any number that should be the higher
 the better the mask; `dice` what was found. Cases of one subject are not independent: intervals
-draw subjects.
+draw subjects. Numbers that all lie within `_EQUAL_WITHIN` of each other count as equal: they differ
+by rounding, or by nothing that matters.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,6 +18,7 @@ FEW_CASES = "fewer than three cases"
 ONE_CLASS = "all cases lie on one side of the threshold"
 CONSTANT = "all scores, or all Dice, are equal"
 _CURVE_POINTS_MAX = 200
+_EQUAL_WITHIN = 1e-6
 
 
 def spearman(score: np.ndarray, dice: np.ndarray, subjects: Sequence[str]) -> Estimate:
@@ -34,7 +37,7 @@ def spearman(score: np.ndarray, dice: np.ndarray, subjects: Sequence[str]) -> Es
     reason = None
     if len(score) < 3:
         reason = FEW_CASES
-    elif np.ptp(score) == 0 or np.ptp(dice) == 0:
+    elif _are_equal(score) or _are_equal(dice):
         reason = CONSTANT
     return _estimate(statistic, np.column_stack([score, dice]), subjects, reason)
 
@@ -44,8 +47,8 @@ def auroc(
 ) -> Estimate:
     """The chance that a case with a Dice below the threshold has a lower score than one above.
 
-    Ties count half: the area under the receiver operating characteristic (Hanley and McNeil,
-    Radiology 1982;143:29).
+    Ties count half, and so scores that are all equal have 0.5: the area under the receiver
+    operating characteristic (Hanley and McNeil, Radiology 1982;143:29).
 
     Args:
         score: [n].
@@ -65,7 +68,7 @@ def auroc(
 
     bad_count = np.count_nonzero(dice < threshold)
     reason = ONE_CLASS if bad_count in (0, len(dice)) else None
-    return _estimate(statistic, np.column_stack([score, dice]), subjects, reason)
+    return _estimate(statistic, np.column_stack([_tied_if_equal(score), dice]), subjects, reason)
 
 
 def risk_coverage(score: np.ndarray, dice: np.ndarray, subjects: Sequence[str]) -> dict:
@@ -88,7 +91,7 @@ def risk_coverage(score: np.ndarray, dice: np.ndarray, subjects: Sequence[str]) 
         random, below 0 is worse (the excess of Geifman, Uziel and El-Yaniv, ICLR 2019, scaled).
     """
     risk = 1 - np.asarray(dice, np.float64)
-    score = np.asarray(score, np.float64)
+    score = _tied_if_equal(np.asarray(score, np.float64))
     n = len(risk)
     if not n:
         nothing = Estimate(None, None, reason=FEW_CASES)
@@ -97,7 +100,7 @@ def risk_coverage(score: np.ndarray, dice: np.ndarray, subjects: Sequence[str]) 
     curve, ideal = _risks(score, risk), _risks(-risk, risk)
     kept = np.unique(np.round(np.linspace(0, n - 1, _CURVE_POINTS_MAX)).astype(int))
     both = np.column_stack([score, risk])
-    reason = CONSTANT if np.ptp(risk) == 0 else FEW_CASES if n < 3 else None
+    reason = CONSTANT if _are_equal(risk) else FEW_CASES if n < 3 else None
     return {
         "curve": [
             {
@@ -133,7 +136,7 @@ def calibration(predicted: np.ndarray, dice: np.ndarray, subjects: Sequence[str]
     reason = None
     if len(dice) < 3:
         reason = FEW_CASES
-    elif np.ptp(predicted) == 0:
+    elif _are_equal(predicted):
         reason = "all predictions are equal"
     columns = np.column_stack([predicted, dice])
     error = predicted - dice
@@ -165,10 +168,15 @@ def _estimate(
     subjects: Sequence[str],
     reason: str | None,
 ) -> Estimate:
-    """A statistic of [n, k] values and [resamples, n] weights, with its interval."""
+    """A statistic of [n, k] values and [resamples, n] weights, with its interval.
+
+    One that is not finite lacks the spread that it divides by.
+    """
     if reason:
         return Estimate(None, None, reason=reason)
     value = float(statistic(values, np.ones((1, len(values))))[0])
+    if not math.isfinite(value):
+        return Estimate(None, None, reason=CONSTANT)
     interval = bootstrap.interval_95(statistic, values, subjects, vectorised=True)
     return Estimate(value, interval, reason=_why_none(interval, subjects))
 
@@ -177,6 +185,15 @@ def _why_none(interval: tuple[float, float] | None, subjects: Sequence[str]) -> 
     if interval is not None:
         return None
     return bootstrap.FEW_SUBJECTS if len(set(subjects)) < 2 else bootstrap.OFTEN_UNDEFINED
+
+
+def _are_equal(values: np.ndarray) -> bool:
+    return len(values) > 0 and bool(np.ptp(values) <= _EQUAL_WITHIN)
+
+
+def _tied_if_equal(score: np.ndarray) -> np.ndarray:
+    """The score; all of it the same where rounding alone would order the cases."""
+    return np.zeros(len(score)) if _are_equal(score) else score
 
 
 def _midranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

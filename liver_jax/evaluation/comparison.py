@@ -39,7 +39,8 @@ def compare(summarised: dict, experiments: dict, ablation: dict | None = None) -
         without a verdict; `absent`: without ours) and `figures`, each with
 
         - `experiment` (1 to 5), `measure`, `technique` (None: several), `model` (ours; None: both
-          networks), `sets` (of experiment 3, else None), `unit` of all its numbers ("": none);
+          networks), `cohort` (of ours: `pooled`, all cases; in experiment 1 `internal` where there
+          is one), `sets` (of experiment 3, else None), `unit` of all its numbers ("": none);
         - `published`: `value`, `sd`, `n` (None: not stated), `n_taken` (by the test), `is_bound`
           (it is less than the value), `printed` (as in the paper, in mL where `unit` is percent);
         - `ours`: `value`, `sd`, `n`, `n_subjects`, `interval_95` (bootstrap over subjects) and
@@ -52,7 +53,7 @@ def compare(summarised: dict, experiments: dict, ablation: dict | None = None) -
     tools = [model for model in models if model != "initial"] or ["multimodal"]
     return _together(
         [
-            *dice.echoes(summarised["groups"], experiments["echoes"]),
+            *dice.echoes(experiments["echoes"]),
             *dice.networks(summarised["groups"], tools),
             *dice.differences(experiments["networks"]["groups"]),
             *dice.ablation(ablation),

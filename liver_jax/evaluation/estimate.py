@@ -33,7 +33,9 @@ class Test:
         statistic: t, F, W, ... as `method` says; None where the test is undefined.
         df: Degrees of freedom, none, one or two.
         p: The probability of such data under the hypothesis.
-        n: Number of independent units that went in.
+        n: Number of units that went in, which the test takes as independent: subjects, or cases
+            (of a signed-rank test, those whose difference is not zero). Where cases are more than
+            their subjects, `method` says that they are taken so.
         reason: Why `p` is None.
     """
 

@@ -174,6 +174,19 @@ def one_sample_t(values: Sequence[float], magnitude: float | None = None) -> Tes
     return Test(method, float(result.statistic), (float(n - 1),), float(result.pvalue), n)
 
 
+def of_cases(test: Test, n: int, n_subjects: int) -> Test:
+    """The test, its method saying so where it takes cases of the same subject as independent.
+
+    Args:
+        test: Of the cases.
+        n: Cases.
+        n_subjects: Subjects that they come from.
+    """
+    if n <= n_subjects:
+        return test
+    return dataclasses.replace(test, method=f"{test.method}; cases taken as independent")
+
+
 def mean_squares(values: np.ndarray) -> MeanSquares:
     """Mean squares of a two-way layout.
 
@@ -287,7 +300,8 @@ def paired(
         after: [n].
         before: [n], of the same cases in the same order.
         subjects: Whose case each is, for the bootstrap intervals; None: each its own subject. The
-            tests and the exact intervals take cases as independent.
+            tests and the exact intervals take cases as independent; with fewer subjects than
+            cases, the tests' `method` says so.
 
     Raises:
         ValueError: The lengths differ.
@@ -299,18 +313,19 @@ def paired(
     n, differences = after.size, after - before
     magnitude = float(np.abs([after, before]).max()) if n else 0.0
     spread = not constant(differences, magnitude)
+    n_subjects = len(set(subjects))
     t_test = dataclasses.replace(one_sample_t(differences, magnitude), method="paired t test")
     return Paired(
         n=n,
-        n_subjects=len(set(subjects)),
+        n_subjects=n_subjects,
         mean_after=float(after.mean()) if n else None,
         sd_after=float(after.std(ddof=1)) if n > 1 else None,
         mean_before=float(before.mean()) if n else None,
         sd_before=float(before.std(ddof=1)) if n > 1 else None,
         difference=mean_difference(differences, subjects, magnitude),
         sd_difference=(float(differences.std(ddof=1)) if spread else 0.0) if n > 1 else None,
-        t_test=t_test,
-        wilcoxon=_wilcoxon(differences, magnitude),
+        t_test=of_cases(t_test, n, n_subjects),
+        wilcoxon=of_cases(_wilcoxon(differences, magnitude), n, n_subjects),
         cohens_d_z=_cohens_d_z(differences, subjects, t_test),
     )
 

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 from liver_jax.evaluation import paper as publication
+from liver_jax.evaluation.experiments import select
 
 _NOTHING = "-"
 _WIDTH = 120
@@ -172,7 +173,7 @@ def _compared(figure: dict) -> list[str]:
             difference += f" {_interval(figure['interval_95'], digits)}"
         difference += " %" if figure["unit"].startswith("%") else ""
     verdict = figure["verdict"] or _NOTHING
-    if verdict == "different":
+    if verdict == "different" and figure["is_better"] is not None:
         verdict += ", better" if figure["is_better"] else ", worse"
     return [
         _what(figure),
@@ -192,6 +193,8 @@ def _what(figure: dict) -> str:
     for prefix in ("volume_", "pdff_"):
         measure = measure.removeprefix(prefix)
     where = [figure["technique"], figure["model"]]
+    if figure["cohort"] != select.POOLED:
+        where.append(figure["cohort"])
     if figure["sets"] is not None:
         where.append(f"{figure['sets']} set" + ("" if figure["sets"] == 1 else "s"))
     named = _MEASURES.get(measure, measure.replace("_", " "))

@@ -347,3 +347,12 @@ def test_wrong_input_is_refused():
         agreement.icc_a1(np.array([[1.0, np.inf], [1.0, 2.0]]))
     with pytest.raises(ValueError, match="2 cases of 3 subjects"):
         agreement.icc_a1(np.ones((2, 2)), names(3))
+
+
+def test_tests_of_several_cases_of_a_subject_say_so():
+    automated, manual = [1.0, 2.1, 3.3, 4.2, 5.1], [1.1, 2.0, 3.0, 4.0, 5.5]
+    own = agreement.agree(automated, manual, list("abcde"))
+    shared = agreement.agree(automated, manual, list("aabcd"))
+    for name in ("bias_test", "proportional_bias_test"):
+        one, other = getattr(own, name), getattr(shared, name)
+        assert (other.method, other.p) == (f"{one.method}; cases taken as independent", one.p)

@@ -138,6 +138,32 @@ def test_few_cases_are_undefined_with_a_reason(n):
         assert risks["area"].value == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize("dice", [np.full(55, 1.0), np.full(13, 0.95), np.linspace(0.996, 1, 55)])
+def test_scores_that_differ_by_rounding_are_equal(dice):
+    n = len(dice)
+    score = np.full(n, 0.95)
+    score[::5] = np.nextafter(0.95, 0)
+    score[1::5] = np.nextafter(0.95, 1)
+    assert 0 < np.ptp(score) < 1e-15
+    subjects = [f"s{index}" for index in range(n)]
+    found = calibration.calibration(score, dice, subjects)
+    for line in (found["slope"], found["intercept"]):
+        assert (line.value, line.interval_95) == (None, None)
+        assert line.reason == "all predictions are equal"
+    assert calibration.spearman(score, dice, subjects).reason == calibration.CONSTANT
+    spread = np.linspace(0.5, 1, n)
+    assert calibration.auroc(score, spread, subjects, 0.85).value == 0.5
+    area = calibration.risk_coverage(score, spread, subjects)["area"].value
+    assert area == pytest.approx(1 - spread.mean())
+
+
+def test_hardly_any_spread_is_no_number(cases):
+    _, dice, subjects = cases
+    score = 0.9 + 1.5e-6 * np.arange(60) / 59  # too little for the line's squares
+    slope = calibration.calibration(score, dice, subjects)["slope"]
+    assert (slope.value, slope.reason) == (None, calibration.CONSTANT)
+
+
 def test_one_subject_has_a_value_and_no_interval(cases):
     score, dice, _ = cases
     found = calibration.spearman(score, dice, ["a"] * 60)

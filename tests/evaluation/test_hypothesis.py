@@ -297,3 +297,13 @@ def test_noncentrality_of_huge_t(df):
     assert hypothesis.noncentrality_interval_95(-60, df) == tuple(
         -bound for bound in reversed(hypothesis.noncentrality_interval_95(60, df))
     )
+
+
+def test_tests_of_several_cases_of_a_subject_say_so():
+    after, before = np.array([0.9, 0.8, 0.95, 0.7]), np.array([0.8, 0.75, 0.9, 0.72])
+    own = hypothesis.paired(after, before)
+    assert (own.t_test.method, own.wilcoxon.n) == ("paired t test", 4)
+    shared = hypothesis.paired(after, before, ["a", "a", "b", "c"])
+    assert shared.t_test.method == "paired t test; cases taken as independent"
+    assert shared.wilcoxon.method == own.wilcoxon.method + "; cases taken as independent"
+    assert (shared.t_test.p, shared.wilcoxon.p) == (own.t_test.p, own.wilcoxon.p)

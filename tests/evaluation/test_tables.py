@@ -68,3 +68,13 @@ def test_lines_of_the_comparison():
         "1 published without ours: why.",
         "Verdicts: M. Paper: S.",
     ]
+
+
+def test_a_difference_is_not_better_and_a_cohort_is_named():
+    what = {"experiment": 2, "measure": "dice_difference", "technique": "ct", "cohort": "internal"}
+    ours = {"value": 0.80, "sd": 0.03, "n": 50, "n_subjects": 50, "interval_95": None}
+    one = figure.mean_dice(what, paper.DICE_DIFFERENCE["ct"], ours, "-", more_is_better=False)
+    counts = {"equivalent": 0, "inconclusive": 0, "different": 1, "none": 0, "absent": 0}
+    told = {"figures": [one], "verdicts": counts, "method": "M", "source": "S"}
+    line = tables.paper(told).splitlines()[2]
+    assert line.startswith("multimodal - initial, ct internal  ") and line.endswith(" different")

@@ -87,9 +87,9 @@ def test_all_figures_of_an_evaluation(every):
         "pdff_without_vessels_spgr2d_multimodal",
         "examples_multimodal",
         "outliers_multimodal",
-        "failure",
         "failure_initial",
         "failure_multimodal",
+        "failure",
         "subgroups_sex",
     ]
 

@@ -4,46 +4,47 @@ from collections.abc import Iterator, Sequence
 
 from liver_jax.evaluation import paper, summary
 from liver_jax.evaluation.against_paper import figure
+from liver_jax.evaluation.experiments import select
 
 _SEQUENCES = ("spgr2d", "spgr3d")
+_PAPERS_COHORT = "internal"  # the only one of the paper's experiment 1
 
 
-def echoes(groups: Sequence[dict], experiment: dict) -> Iterator[dict]:
+def echoes(experiment: dict) -> Iterator[dict]:
     """Experiment 1: the lowest and the highest mean over TE and sequence, and both tests.
 
-    The paper has one test for TE over both sequences; ours has one for each.
+    The paper's are of its internal cohort, and so are ours where there is a cohort of that name
+    with several echoes; else they are of all cases. `cohort` says which. The paper has one test for
+    TE over both sequences; ours has one for each.
 
     Args:
-        groups: Of `summary.summarise`.
         experiment: `experiments.echoes`.
     """
-    what = {"experiment": 1, "model": "initial"}
-    absent = "needs the initial network on all echoes of spgr2d or spgr3d"
-    means = [
-        _of_group(group)
-        for group in groups
-        if group["model"] == "initial" and group["technique"] in _SEQUENCES and group["echo"]
+    of_echoes = [
+        group
+        for group in experiment["te"]
+        if group["model"] == "initial" and group["technique"] in _SEQUENCES
     ]
-    means = sorted((mean for mean in means if mean["n"]), key=lambda mean: mean["value"])
-    has_all = any(group["model"] == "initial" and _is_late(group) for group in groups)
+    has_internal = any(group["cohort"] == _PAPERS_COHORT for group in of_echoes)
+    cohort = _PAPERS_COHORT if has_internal else select.POOLED
+    of_echoes = [group for group in of_echoes if group["cohort"] == cohort]
+    what = {"experiment": 1, "model": "initial", "cohort": cohort}
+    absent = "needs the initial network on all echoes of spgr2d or spgr3d"
+    levels = [level for group in of_echoes for level in group["levels"] if level["n_counted"]]
+    means = sorted(map(_of_level, levels), key=lambda mean: mean["value"])
     for place, (which, published) in zip((0, -1), paper.ECHO_DICE.items(), strict=True):
-        ours = means[place] if means and has_all else None
+        ours = means[place] if means else None
         measure = {"measure": f"{which}_mean_dice_of_echoes"}
         yield figure.mean_dice(what | measure, published, ours, absent)
-    te = {
-        group["technique"]: group["anova"]
-        for group in experiment["te"]
-        if group["model"] == "initial" and figure.is_whole(group)
-    }
+    te = {group["technique"]: group["anova"] for group in of_echoes}
     sequence = [
         group["anova"]
         for group in experiment["sequence"]
-        if (group["model"], group["over"]) == ("initial", "all_echoes")
+        if (group["model"], group["over"], group["cohort"]) == ("initial", "all_echoes", cohort)
         and set(group["techniques"]) == set(_SEQUENCES)
-        and figure.is_whole(group)
     ]
     tests = [("te", technique, te.get(technique)) for technique in _SEQUENCES]
-    tests.append(("sequence", None, sequence[0] if sequence and has_all else None))
+    tests.append(("sequence", None, sequence[0] if sequence else None))
     for name, technique, anova in tests:
         published, of_test = paper.ECHO_TESTS[name], what | {"technique": technique}
         test, corrected = anova and anova["test"], anova and anova["greenhouse_geisser"]
@@ -73,6 +74,8 @@ def networks(groups: Sequence[dict], tools: Sequence[str]) -> Iterator[dict]:
 def differences(groups: Sequence[dict]) -> Iterator[dict]:
     """Experiment 2: the multimodal minus the initial network, and the paired t test.
 
+    A larger difference is not better: a worse initial network makes one, too.
+
     Args:
         groups: Of `experiments.networks`.
     """
@@ -88,7 +91,7 @@ def differences(groups: Sequence[dict]) -> Iterator[dict]:
             ours |= {"n_subjects": paired["n_subjects"]}
             test = paired["t_test"] | {"p": whole[technique]["p_bonferroni"]}
         difference = what | {"measure": "dice_difference"}
-        yield figure.mean_dice(difference, published, ours, absent)
+        yield figure.mean_dice(difference, published, ours, absent, more_is_better=False)
         bound = paper.DICE_DIFFERENCE_TEST[technique]
         yield figure.p_value(what | {"measure": "dice_difference_p"}, bound, test, absent)
 
@@ -127,8 +130,10 @@ def ablation(merged: dict | None) -> Iterator[dict]:
         )
 
 
-def _is_late(group: dict) -> bool:
-    return group["technique"] in _SEQUENCES and (group["echo"] or 1) > 1
+def _of_level(level: dict) -> dict:
+    """Mean Dice of one echo of `experiments.echoes`, failed cases as 0."""
+    own = {"value": level["mean"], "n": level["n_counted"]}
+    return own | {key: level[key] for key in ("sd", "n_subjects", "interval_95")}
 
 
 def _of_group(group: dict) -> dict:

@@ -17,7 +17,8 @@ def beside(
     """A figure of the comparison, with all its fields.
 
     Args:
-        what: `experiment` and `measure`, and where they apply `technique`, `model`, `sets`, `unit`.
+        what: `experiment` and `measure`, and where they apply `technique`, `model`, `sets`, `unit`;
+            `cohort` where ours is not of all cases.
         published: `value` and `printed`, and where they apply `sd`, `n`, `n_taken`, `is_bound`.
         ours: `value` and `printed`, and where they apply `sd`, `n`, `n_subjects`, `interval_95`;
             None where this evaluation has none.
@@ -33,6 +34,7 @@ def beside(
     theirs = dict.fromkeys(("sd", "n", "n_taken")) | {"is_bound": False}
     return {
         **dict.fromkeys(("technique", "model", "sets")),
+        "cohort": select.POOLED,
         "unit": "",
         **what,
         "published": theirs | published,
@@ -65,14 +67,21 @@ def without_verdict(
     return result
 
 
-def mean_dice(what: dict, published: paper.Published, ours: dict | None, absent: str) -> dict:
-    """A mean Dice, or a mean difference of Dice: more is better.
+def mean_dice(
+    what: dict,
+    published: paper.Published,
+    ours: dict | None,
+    absent: str,
+    more_is_better: bool = True,
+) -> dict:
+    """A mean Dice, or a mean difference of Dice.
 
     Args:
         what: As `beside`.
         published: With an n, stated or taken.
         ours: As `beside`, without `printed`; `value` is None where there is no case.
         absent: Why `ours` is None.
+        more_is_better: Else no direction is.
     """
     n = published.n or published.n_taken
     theirs = {
@@ -89,7 +98,8 @@ def mean_dice(what: dict, published: paper.Published, ours: dict | None, absent:
         *(published.mean, published.sd, n, paper.MARGINS["dice"]),
     )
     ours = ours | {"printed": _mean_sd(ours["value"], ours["sd"], 3)}
-    return beside(what, theirs, ours, test, is_better=ours["value"] > published.mean)
+    is_better = ours["value"] > published.mean if more_is_better else None
+    return beside(what, theirs, ours, test, is_better=is_better)
 
 
 def p_value(what: dict, published: paper.PublishedTest, test: dict | None, absent: str) -> dict:

@@ -8,21 +8,25 @@ their rows as independent; bootstrap intervals draw subjects.
 
 - `reason`: why `te` is empty, or None;
 - `te`: for each technique with several echoes, model and cohort (`technique`, `model`, `cohort`)
-  - `n` examinations of `n_subjects`; `n_complete` of them have a Dice for every echo, `n_undefined`
-    have not and are left out of what compares echoes; `n_failed` have a failed echo;
-  - `levels`, one for each echo: `echo`, `te_ms` (median), `te_ms_min`, `te_ms_max` (None where
-    unknown), the figures of `select.described`, and of the complete examinations `best_share`, in
-    which this echo's Dice is the highest (ties shared), None where there are none;
+  - `n` examinations of `n_subjects`. The echoes compared are those that most examinations with
+    several echoes have (of two such sets the larger). `n_complete` examinations have a Dice for
+    each of these; left out of what compares echoes are `n_other_echoes`, which have another set of
+    echoes, and `n_undefined`, which lack a Dice. `n_failed` have a failed echo;
+  - `levels`, one for each echo compared, of all cases of it: `echo`, `te_ms` (median), `te_ms_min`,
+    `te_ms_max` (None where unknown), the figures of `select.described`, and of the complete
+    examinations `best_share`, in which this echo's Dice is the highest (ties shared), None where
+    there are none;
   - `anova` (`hypothesis.repeated_measures_anova`) and `friedman` (`hypothesis.friedman`);
   - `best`: the echo with the highest mean of the complete examinations: `echo`, `te_ms`, `mean`,
     `next_echo`, `difference` to the next one (Estimate), `resamples_share`, in which of the
     bootstrap's resamples it is the best too. None without complete examinations;
 - `sequence`: for each pair of techniques with echoes, model and cohort, `over` `all_echoes` (the
-  mean over them) or `first_echo`, on the subjects that have both: `techniques` [a, b], `n`
-  subjects, `n_undefined` (more subjects, without a Dice for one of them), `paired`
-  (`hypothesis.paired`; before is a, after is b), `anova`.
+  mean over them; only where both techniques have a later echo than the first) or `first_echo`, on
+  the subjects that have both: `techniques` [a, b], `n` subjects, `n_undefined` (more subjects,
+  without a Dice for one of them), `paired` (`hypothesis.paired`; before is a, after is b), `anova`.
 """
 
+import collections
 import itertools
 import statistics
 from collections.abc import Sequence
@@ -54,7 +58,9 @@ def run(rows: Sequence[dict]) -> dict:
                 if len({row["echo"] for row in of[technique]}) > 1:
                     te.append({"technique": technique, **label, **_compare_echoes(of[technique])})
             for a, b in itertools.combinations(techniques, 2):
-                for over in ("all_echoes", "first_echo"):
+                # Without later echoes it would be the first one under another name.
+                has_later = all(any(row["echo"] > 1 for row in of[name]) for name in (a, b))
+                for over in ("all_echoes", "first_echo") if has_later else ("first_echo",):
                     pair = _compare_sequences(of[a], of[b], over)
                     if pair["n"] + pair["n_undefined"]:
                         sequence.append({"techniques": [a, b], "over": over, **label, **pair})
@@ -64,14 +70,17 @@ def run(rows: Sequence[dict]) -> dict:
 
 
 def _compare_echoes(rows: Sequence[dict]) -> dict:
-    echoes = sorted({row["echo"] for row in rows})
     by_exam: dict[str, dict[int, dict]] = {}
     for row in rows:
         by_exam.setdefault(row["exam_id"], {})[row["echo"]] = row
-    complete, subjects = [], []
+    echoes = _usual_echoes([frozenset(of_exam) for of_exam in by_exam.values()])
+    complete, subjects, n_other_echoes = [], [], 0
     for of_exam in by_exam.values():
-        dice = [summary.dice_or_zero(of_exam[echo]) for echo in echoes if echo in of_exam]
-        if len(dice) == len(echoes) and None not in dice:
+        if set(of_exam) != set(echoes):
+            n_other_echoes += 1
+            continue
+        dice = [summary.dice_or_zero(of_exam[echo]) for echo in echoes]
+        if None not in dice:
             complete.append(dice)
             subjects.append(next(iter(of_exam.values()))["subject_id"])
     dice = np.reshape(np.asarray(complete, np.float64), (len(complete), len(echoes)))
@@ -84,7 +93,8 @@ def _compare_echoes(rows: Sequence[dict]) -> dict:
         "n": len(by_exam),
         "n_subjects": len({row["subject_id"] for row in rows}),
         "n_complete": len(complete),
-        "n_undefined": len(by_exam) - len(complete),
+        "n_other_echoes": n_other_echoes,
+        "n_undefined": len(by_exam) - n_other_echoes - len(complete),
         "n_failed": sum(
             any(row["status"] == "failed" for row in of_exam.values())
             for of_exam in by_exam.values()
@@ -94,6 +104,14 @@ def _compare_echoes(rows: Sequence[dict]) -> dict:
         "friedman": hypothesis.friedman(by_subject),
         "best": _best(levels, dice, subjects),
     }
+
+
+def _usual_echoes(sets: Sequence[frozenset[int]]) -> list[int]:
+    """The set of several echoes that most examinations have; all echoes where none has several."""
+    counted = collections.Counter(echoes for echoes in sets if len(echoes) > 1)
+    if not counted:
+        return sorted(frozenset().union(*sets))
+    return sorted(max(counted, key=lambda echoes: (counted[echoes], len(echoes), sorted(echoes))))
 
 
 def _level(echo: int, rows: Sequence[dict]) -> dict:

@@ -21,9 +21,12 @@ without a prediction (`n_unpredicted`: no signal that enough cases have).
 - `cases`: of each case that counts `exam_id`, `subject_id`, `echo`, `model`, `technique`,
   `cohort`, `dice`, `predicted_dice` (or None), `reported` (whether it is among those below), the
   lowest prediction first;
-- `groups`: of the reported cases, of all models (`model` None) and of each one: `model`,
-  `cohorts`, `n`, `n_subjects`, `n_undefined`, `n_failed`, `n_unpredicted`, `n_counted`, `n_bad`
-  (of those counted, Dice below the threshold); of the counted ones
+- `groups`: of the reported cases, of each model where there are several, and last of all together
+  (`model` None). Where several models segmented the same subjects, the latter's figures say how
+  well networks are ranked as well as cases, and flatter where one network is much the worse: read
+  each model's own. Each has `model`, `cohorts`, `n`, `n_subjects`, `n_undefined`, `n_failed`,
+  `n_unpredicted`, `n_counted`, `n_bad` (of those counted, Dice below the threshold); of the counted
+  ones
   - `spearman`, `auroc` (of the predicted Dice, for a Dice below the threshold): Estimates;
   - `risk_coverage` (`calibration.risk_coverage`), `calibration` (`calibration.calibration`);
   - `mean_absolute_error_of_mean`: that of a prediction that knows no signal, the mean Dice learnt;
@@ -65,9 +68,10 @@ def run(rows: Sequence[dict], threshold_dice: float = THRESHOLD_DICE) -> dict:
     predicted = dict(zip(map(id, countable), _predict(countable, learnt), strict=True))
     reported = [row for row in rows if by_turns or row["cohort"] != cohort]
     models = summary.models(reported)
-    groups = [(None, reported)]
+    groups: list[tuple[str | None, list[dict]]] = []
     if len(models) > 1:
         groups += [(model, select.of_model(reported, model)) for model in models]
+    groups.append((None, reported))
     shown = set(map(id, reported))
     cases = [
         {

@@ -6,17 +6,33 @@ trained on enhanced CT only. A group is labelled by
 
 - `technique` and `model`;
 - `cohort`: `pooled`, or one of the manifest's (cases without a cohort are in `pooled` alone);
-- `contrast`: `all`; of CT also `unenhanced` (that is what the manifest calls the phase) and
-  `enhanced` (it names another phase; cases without a phase are in `all` alone).
+- `contrast`: `all`; of CT also `unenhanced` and `enhanced`, by what the manifest calls the phase
+  (the usual words for it, `_CONTRAST_OF`; cases without a phase, or with another word, are in `all`
+  alone).
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from liver_jax.evaluation import summary
 
 POOLED, ALL_CONTRASTS = "pooled", "all"
-UNENHANCED = "unenhanced"
+UNENHANCED, ENHANCED = "unenhanced", "enhanced"
+# What a CT phase is called, without case, spaces, hyphens and underscores, and without "phase".
+_WORDS = {
+    UNENHANCED: (
+        *("unenhanced", "nonenhanced", "native", "plain", "pre", "precontrast", "noncontrast"),
+        *("nocontrast", "withoutcontrast", "noncontrastenhanced", "nect", "ncct"),
+    ),
+    ENHANCED: (
+        *("enhanced", "contrast", "contrastenhanced", "withcontrast", "postcontrast", "cect"),
+        *("arterial", "earlyarterial", "latearterial", "portal", "portovenous", "portalvenous"),
+        *("earlyportalvenous", "lateportalvenous", "portalinflow", "venous", "hepaticvenous"),
+        *("nephrographic", "parenchymal", "delayed", "equilibrium", "interstitial", "excretory"),
+    ),
+}
+_CONTRAST_OF = {word: contrast for contrast, words in _WORDS.items() for word in words}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +65,7 @@ def cohorts(rows: Sequence[dict]) -> Iterator[tuple[str, list[dict]]]:
 def contrasts(rows: Sequence[dict]) -> Iterator[tuple[str, list[dict]]]:
     """All rows, then CT without and with contrast agent, where the manifest names the phase."""
     yield ALL_CONTRASTS, list(rows)
-    for contrast in (UNENHANCED, "enhanced"):
+    for contrast in (UNENHANCED, ENHANCED):
         chosen = [row for row in rows if _contrast(row) == contrast]
         if chosen:
             yield contrast, chosen
@@ -98,7 +114,7 @@ def counts(rows: Sequence[dict], counted: Sequence[dict]) -> dict:
 
 
 def _contrast(row: dict) -> str | None:
-    phase = row["contrast_phase"].strip().lower()
-    if row["modality"] != "CT" or not phase:
+    if row["modality"] != "CT":
         return None
-    return UNENHANCED if phase == UNENHANCED else "enhanced"
+    word = re.sub(r"[-_\s]+", "", row["contrast_phase"].lower())
+    return _CONTRAST_OF.get(word.removesuffix("phase"))

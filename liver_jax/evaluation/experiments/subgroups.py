@@ -7,8 +7,9 @@ First echoes only, cohorts pooled. `run` returns a list, for each column
 - `groups`: for each technique, model and `measure` (`dice`, failed cases 0; `volume_ml_difference`
   and `pdff_percent_difference`, automated - manual) that has a value: `levels`, each with `level`
   and the figures of `select.described`; `tests` between levels (`hypothesis.between_groups`) on the
-  means of each subject in a level; `p_holm`: P of its Welch test, corrected over the measures,
-  techniques and models of this column;
+  means of each subject in a level, None with a reason where a subject is in several of the levels
+  compared (sessions, contrast phases): its means are not independent; `p_holm`: P of its Welch
+  test, corrected over the measures, techniques and models of this column;
 - `interactions`:
   - `kind` `model`, for each technique and measure: does the multimodal minus the initial network's
     value differ between levels? `tests` between levels of these differences, as above;
@@ -16,9 +17,12 @@ First echoes only, cohorts pooled. `run` returns a list, for each column
     in another? `test`: Wald test (F) of the product terms in least squares on technique, level and
     their product; covariance clustered by subject (Liang and Zeger, Biometrika 1986, 73:13; the
     small-sample form of Stata and statsmodels).
-  Each has `n`, the values, and `n_subjects`.
+  Each has `n`, the values, `n_subjects`, and `p_holm`: P of the Welch or the Wald test, corrected
+  over all interactions of this column.
 """
 
+import collections
+import dataclasses
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 
@@ -85,9 +89,8 @@ def _of_column(rows: Sequence[dict], column: str) -> dict:
             if within := _technique_by_level(select.of_model(split, model), measure, found):
                 label = {"kind": "technique", "model": model, "measure": measure}
                 interactions.append(label | within)
-    corrected = hypothesis.holm([group["tests"].welch.p for group in groups])
-    for group, p in zip(groups, corrected, strict=True):
-        group["p_holm"] = p
+    _correct(groups)
+    _correct(interactions)
     return {
         "column": column,
         "kind": found.kind,
@@ -98,6 +101,13 @@ def _of_column(rows: Sequence[dict], column: str) -> dict:
         "groups": groups,
         "interactions": interactions,
     }
+
+
+def _correct(found: Sequence[dict]) -> None:
+    """Gives each its `p_holm`, corrected over all of them."""
+    tests = [item["tests"].welch if "tests" in item else item["test"] for item in found]
+    for item, p in zip(found, hypothesis.holm([test.p for test in tests]), strict=True):
+        item["p_holm"] = p
 
 
 def _compare(rows: Sequence[dict], measure: str, found: levels.Levels) -> dict | None:
@@ -130,12 +140,25 @@ def _model_by_level(rows: Sequence[dict], measure: str, found: levels.Levels) ->
 
 
 def _between(values: Sequence[tuple[str, str, float]]) -> hypothesis.BetweenGroups:
-    """Tests between levels, on one number for each level and subject."""
+    """Tests between levels, on one number for each level and subject.
+
+    Both tests take these as independent: none where a subject is in several of the levels compared.
+    """
     of_subject: dict[tuple[str, str], list[float]] = {}
     for level, subject, value in values:
         of_subject.setdefault((level, subject), []).append(value)
     means = [statistics.fmean(own) for own in of_subject.values()]
-    return hypothesis.between_groups(means, [level for level, _ in of_subject])
+    found = hypothesis.between_groups(means, [level for level, _ in of_subject])
+    compared = [subject for level, subject in of_subject if level in found.counts]
+    levels_of = collections.Counter(compared)
+    n_shared = sum(count > 1 for count in levels_of.values())
+    if not n_shared:
+        return found
+    reason = f"not independent: {n_shared} of {len(levels_of)} subjects are in several levels"
+    welch, kruskal = (
+        Test(test.method, None, (), None, test.n, reason) for test in (found.welch, found.kruskal)
+    )
+    return dataclasses.replace(found, welch=welch, kruskal=kruskal)
 
 
 def _technique_by_level(rows: Sequence[dict], measure: str, found: levels.Levels) -> dict | None:

@@ -18,7 +18,7 @@ def show(metrics: dict, experiment: str) -> Markup:
         agreed = group["agreement"]
         if agreed is None:
             continue
-        # The exact intervals take cases as independent: as in the figures, not of repeated subjects.
+        # The exact intervals take cases as independent, which those of one subject are not.
         independent = agreed["n"] == agreed["n_subjects"]
         row = [
             cells.population(group),

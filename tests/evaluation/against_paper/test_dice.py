@@ -18,7 +18,7 @@ def echo_rows(row):
 
 
 def of_echoes(rows):
-    found = dice.echoes(summary.summarise(rows)["groups"], echoes.run(rows))
+    found = dice.echoes(echoes.run(rows))
     return {(item["measure"], item["technique"]): item for item in found}
 
 
@@ -34,6 +34,23 @@ def test_the_range_of_the_echoes_means_and_their_tests(echo_rows):
     assert found["te_f", "spgr2d"]["ours"]["value"] > 100
     assert found["te_p", "spgr3d"]["ours"]["value"] < 0.01
     assert found["sequence_p", None]["ours"]["n"] == 3
+
+
+def test_echoes_are_those_of_the_papers_own_cohort(echo_rows):
+    internal = [one | {"cohort": "internal"} for one in echo_rows]
+    external = [
+        one | {"cohort": "external", "subject_id": f"x{one['subject_id']}", "dice": 0.5,
+               "exam_id": f"x{one['exam_id']}"}
+        for one in echo_rows
+    ]  # fmt: skip
+    found = of_echoes(internal + external)
+    assert {item["cohort"] for item in found.values()} == {"internal"}
+    alone = of_echoes(internal)
+    for key, item in found.items():
+        assert item["ours"] == alone[key]["ours"]
+    pooled = of_echoes(external)
+    assert {item["cohort"] for item in pooled.values()} == {"pooled"}
+    assert pooled["lowest_mean_dice_of_echoes", None]["ours"]["value"] == pytest.approx(0.5)
 
 
 def test_first_echoes_alone_are_no_range(echo_rows):
@@ -63,6 +80,8 @@ def test_both_networks_and_their_difference(row):
     ]
     assert difference["ours"]["value"] == pytest.approx((0.11 + 0.15 + 0.08) / 3)
     assert difference["published"]["value"] == 0.12
+    assert difference["verdict"] and difference["is_better"] is None
+    assert found["ct", "multimodal"]["is_better"] is False
     assert p["ours"]["value"] == pytest.approx(experiment["groups"][0]["p_bonferroni"])
 
 

@@ -80,16 +80,40 @@ def test_nothing_is_dropped_in_silence(row):
     ]
     rows[0] |= {"status": "failed", "dice": None}
     group = of_cohort(echoes.run(rows)["te"])
-    assert (group["n"], group["n_complete"], group["n_undefined"], group["n_failed"]) == (
-        4,
-        2,
-        2,
-        1,
-    )
+    counts = ("n", "n_complete", "n_other_echoes", "n_undefined", "n_failed")
+    assert [group[key] for key in counts] == [4, 2, 1, 1, 1]
     first = group["levels"][0]
     assert (first["n"], first["n_counted"], first["n_undefined"], first["n_failed"]) == (4, 3, 1, 1)
     assert first["mean"] == pytest.approx(0.6)  # 0, .9, .9
     assert group["best"]["echo"] == 2
+
+
+def test_the_echoes_that_most_examinations_have_are_compared(row):
+    rows = [
+        *exam(row, "a", (0.9, 0.8, 0.7)),
+        *exam(row, "b", (0.9, 0.7, 0.6)),
+        *exam(row, "c", (0.8, 0.8, 0.8, 0.3)),  # one echo more than the others
+        *exam(row, "d", (0.8,)),
+        *exam(row, "e", (0.8,)),
+        *exam(row, "f", (0.8,)),
+    ]
+    group = of_cohort(echoes.run(rows)["te"])
+    counts = ("n", "n_complete", "n_other_echoes", "n_undefined")
+    assert [group[key] for key in counts] == [6, 2, 4, 0]
+    assert [(level["echo"], level["n"]) for level in group["levels"]] == [(1, 6), (2, 3), (3, 3)]
+    assert (group["anova"]["n"], group["anova"]["n_conditions"]) == (2, 3)
+    assert group["best"]["mean"] == pytest.approx(0.9)
+    tied = of_cohort(echoes.run(rows[3:10])["te"])  # b and c: the larger set
+    assert (len(tied["levels"]), tied["n_complete"], tied["n_other_echoes"]) == (4, 1, 1)
+
+
+def test_first_echoes_are_not_all_echoes(row):
+    first = [*exam(row, "a2", (0.9,), subject="a"), *exam(row, "a3", (0.8,), "spgr3d", subject="a")]
+    assert [pair["over"] for pair in echoes.run(first)["sequence"]] == ["first_echo"]
+    one_has = [*first, *exam(row, "b2", (0.9, 0.1), subject="b")]
+    assert [pair["over"] for pair in echoes.run(one_has)["sequence"]] == ["first_echo"]
+    both_have = [*one_has, *exam(row, "b3", (0.9, 0.1), "spgr3d", subject="b")]
+    assert len(echoes.run(both_have)["sequence"]) == 2
 
 
 def test_sequences_are_compared_on_subjects_that_have_both(row):

@@ -26,7 +26,7 @@ def test_it_is_learnt_from_one_cohort_and_reported_on_the_other(given, found):
     assert found["learnt_from"]["cohort"] == "internal"
     assert not found["learnt_from"]["by_turns"]
     assert {it["cohort"] for it in found["cases"] if it["reported"]} == {"external"}
-    assert [it["model"] for it in found["groups"]] == [None, "initial", "multimodal"]
+    assert [it["model"] for it in found["groups"]] == ["initial", "multimodal", None]
     assert group(found)["cohorts"] == ["external"]
     assert group(found)["n"] == sum(row["cohort"] == "external" for row in given)
 
@@ -122,3 +122,16 @@ def test_too_few_cases_are_said_to_be_so(given, n):
 def test_the_result_is_strict_json(found):
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert list(found["signals"]) == list(quality.SIGNALS)
+
+
+@pytest.mark.parametrize(("dice", "n"), [([1.0], 55), ([0.95], 13), ([0.996, 0.998, 1.0], 55)])
+def test_a_tool_without_bad_cases_is_reported(given, dice, n):
+    like = next(row for row in given if row["status"] == "ok")
+    rows = [
+        like | {"dice": dice[i % len(dice)], "exam_id": f"e{i}", "subject_id": f"s{i}"}
+        for i in range(n)
+    ]
+    (alone,) = failure.run(rows)["groups"]
+    assert alone["calibration"]["slope"]["value"] is None
+    assert alone["calibration"]["slope"]["reason"]
+    assert alone["spearman"]["reason"]

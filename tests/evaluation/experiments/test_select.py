@@ -1,3 +1,5 @@
+import pytest
+
 from liver_jax.evaluation import summary
 from liver_jax.evaluation.experiments import select
 
@@ -49,3 +51,18 @@ def test_every_row_is_accounted_for(row):
     assert abs(dice["mean"] - 1.7 / 3) < 1e-12
     defined = select.described(rows, lambda case: case["dice"])
     assert (defined["n_undefined"], defined["n_failed"], defined["n_counted"]) == (1, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("phase", "contrast"),
+    [
+        *((word, "unenhanced") for word in ("native", "Non-Contrast", "noncontrast", "plain")),
+        *((word, "unenhanced") for word in ("pre-contrast", "UNENHANCED", "non enhanced")),
+        *((word, "enhanced") for word in ("arterial", "late_arterial", "Portal Venous", "portal")),
+        *((word, "enhanced") for word in ("venous phase", "delayed", "contrast-enhanced")),
+        *((word, None) for word in ("", " ", "unknown", "other", "phase")),
+    ],
+)
+def test_the_usual_words_for_a_phase(row, phase, contrast):
+    found = dict(select.contrasts([row(0.9, contrast_phase=phase)]))
+    assert list(found) == (["all", contrast] if contrast else ["all"])

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats import multitest
 
 from liver_jax.errors import InputError
 from liver_jax.evaluation.experiments import subgroups
@@ -53,6 +54,43 @@ def test_a_subject_with_two_examinations_counts_once_in_the_tests(row):
     once, twice = (subgroups.run(given, ["sex"])[0]["groups"][0] for given in (rows, rows + again))
     assert once["tests"] == twice["tests"]
     assert twice["levels"][0]["n"] == 2 * once["levels"][0]["n"]
+
+
+def test_levels_that_share_subjects_are_described_and_not_tested(row):
+    rows = [
+        row(0.9 - 0.01 * number + 0.02 * (session == "2"), model, exam=f"{number}-{session}",
+            subject_id=f"s{number}", session=session)
+        for number in range(6) for session in ("1", "2")[: 1 + (number < 4)]
+        for model in ("initial", "multimodal")
+    ]  # fmt: skip
+    (found,) = subgroups.run(rows, ["session"])
+    for item in (*found["groups"], *found["interactions"]):
+        assert item["p_holm"] is None
+        for test in (item["tests"]["welch"], item["tests"]["kruskal"]):
+            assert (test["statistic"], test["df"], test["p"], test["n"]) == (None, [], None, 10)
+            assert "4 of 6 subjects are in several levels" in test["reason"]
+        assert item["tests"]["counts"] == {"1": 6, "2": 4}
+    for level in found["groups"][0]["levels"]:
+        assert level["mean"] and level["interval_95"]
+    # One shared subject in a level too small to be compared changes nothing.
+    few = [case for case in rows if case["session"] == "1" or case["subject_id"] == "s0"]
+    welch = subgroups.run(few, ["session"])[0]["groups"][0]["tests"]["welch"]
+    assert welch["reason"] == "fewer than two groups of two or more cases"
+
+
+def test_interactions_are_corrected_over_the_column(row):
+    rows = cohort(
+        row,
+        lambda technique, model: 0.05 * (model == "multimodal") * (technique == "ct"),
+        models=("initial", "multimodal"),
+        techniques=("ct", "hbp_t1w"),
+    )
+    found = subgroups.run(rows, ["sex"])[0]["interactions"]
+    assert [item["kind"] for item in found] == ["model", "model", "technique", "technique"]
+    raw = [item["tests"]["welch"]["p"] if "tests" in item else item["test"]["p"] for item in found]
+    corrected = [item["p_holm"] for item in found]
+    assert corrected == pytest.approx(multitest.multipletests(raw, method="holm")[1].tolist())
+    assert min(corrected) == pytest.approx(4 * min(raw))
 
 
 def test_the_gain_of_the_second_network_can_differ_between_levels(row):
