@@ -10,7 +10,7 @@ from liver_jax import cli, files
 from liver_jax.cohort import manifest
 from liver_jax.cohort.manifest import Exam
 from liver_jax.errors import InputError
-from liver_jax.evaluation import ablation, comparison, results, summary, tables
+from liver_jax.evaluation import ablation, comparison, predictions, results, summary, tables
 from liver_jax.evaluation.experiments import levels, run
 from liver_jax.inference.predictor import Predictor
 from liver_jax.report import publish
@@ -48,6 +48,10 @@ fitted to the echoes; where neither can be used the case is compared all the sam
 
 Exit codes: 0 finished; 1 every case failed, or a defect; 2 refused input or flags.
 """
+
+
+# A folder that cannot be made or written into.
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT)
 
 
 def evaluate(
@@ -102,7 +106,7 @@ def evaluate(
             pictures.of_worst(cases, rows)
             publish.publish(output, metrics)
     except OSError as error:
-        if error.errno not in (*files.DISK_FULL, errno.EACCES, errno.EROFS):
+        if error.errno not in (*files.DISK_FULL, *_NOT_WRITABLE):
             raise
         fault = f"cannot be written: {error.strerror}"
         remedy = "Free some space or choose another --output; finished cases are kept"
@@ -124,6 +128,9 @@ def words(metrics: dict, output: pathlib.Path) -> str:
     if without:
         where = f"{without[0]['exam_id']}, {without[0]['model']}: {without[0]['reason']}"
         lines.append(f"{len(without)} without the PDFF that was to be had ({where})")
+    if empty := [row["exam_id"] for row in metrics["cases"] if "manual_empty" in row["flags"]]:
+        some = predictions.some(dict.fromkeys(empty))
+        lines.append(f"No liver in the manual mask of {some}: is liver_labels right?")
     if undefined := sum(group["measures"]["dice"]["n_undefined"] for group in groups):
         lines.append(f"{undefined} undefined (both masks empty), not counted")
     if results.are_phantoms(metrics):
@@ -153,6 +160,8 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int:
     if given.baseline and not given.checkpoint:
         fault = "it is set beside --checkpoint, which is not given"
         raise InputError("--baseline", fault, "Give both, or --checkpoint alone")
+    if not given.output:
+        raise InputError("--output", "it is empty", "Name the folder for the results")
     output = pathlib.Path(given.output)
     curves = _merge_ablation(given) if given.ablation else None
     if given.checkpoint or given.predictions:

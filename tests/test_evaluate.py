@@ -633,6 +633,18 @@ def test_refuses_ids_whose_masks_would_collide(exams, tmp_path):
     refused(exams, tmp_path / "eval", "would be named mr_1_echo1", {"multimodal": Threshold()})
 
 
+def test_refuses_an_output_that_cannot_be_made(exams, masks, tmp_path):
+    with pytest.raises(InputError, match="cannot be written"):
+        evaluated(exams, masks / "ct_1.nii.gz" / "below", {}, masks)
+
+
+def test_a_manual_mask_without_liver_is_named(exams, tmp_path):
+    exams[0] = dataclasses.replace(exams[0], liver_labels=(77,))
+    metrics = evaluated(exams, tmp_path, {"multimodal": Threshold()})
+    told = evaluate.words(metrics, tmp_path)
+    assert "No liver in the manual mask of ct_1: is liver_labels right?" in told
+
+
 def test_refuses_a_split_that_is_not_there(exams):
     with pytest.raises(InputError, match=r"no examination has split 'train'.* has: test"):
         plan.select(exams, "train")
@@ -681,6 +693,7 @@ def test_the_binary_evaluates_masks(cohort, masks, tmp_path):
         (["--compare_to_paper", "--output=none"], "none/metrics.json: cannot be read"),
         (["--ablation=runs"], "holds no run"),
         (["--predictions=masks", "--manifest=none.csv"], "none.csv"),
+        (["--predictions=masks", "--output="], "--output: it is empty"),
     ],
 )
 def test_refused_flags(flags, fault, monkeypatch, tmp_path):

@@ -25,6 +25,8 @@ from liver_jax.report.plots import (
     subgroups,
 )
 
+# Axes around fewer predicted cases show nothing.
+_FEWEST_PREDICTED = 4
 PHANTOMS = "All cases are simulated phantoms, not patients."
 
 
@@ -217,6 +219,8 @@ def _failure(experiment: dict) -> dict[str, Figure | None]:
     models = wording.models(group for group in experiment["groups"] if group["model"] is not None)
     found = {}
     for group in experiment["groups"]:
+        if group["n_counted"] < _FEWEST_PREDICTED:
+            continue
         if group["model"] is not None and len(models) > 1:
             name, whose = f"failure_{_word(group['model'])}", wording.model(group["model"])
         elif group["model"] is None:

@@ -222,8 +222,8 @@ def _outlier_list(metrics: dict, folder: pathlib.Path) -> str:
         return paragraph("No case is below the threshold or beyond the limits.", "quiet")
     threshold = metrics["experiments"]["outliers"]["dice_threshold"]
     words = (
-        f"{len(cases)} cases have a Dice below {threshold:g}, or a volume or fat fraction beyond "
-        "the limits of agreement of their technique and model; worst first."
+        f"{len(cases)} cases (first echoes) have a Dice below {threshold:g}, or a volume or fat "
+        "fraction beyond the limits of agreement of their technique and model; worst first."
     )
     if len(cases) > _OUTLIERS_SHOWN:
         words += f" The first {_OUTLIERS_SHOWN} are shown; the table of cases filters all of them."

@@ -120,7 +120,9 @@ def measures(groups: Sequence[dict]) -> Table:
         for _, name, decimals in shown:
             kind = "all" if "mean_all" in found.get(name, {}) else "defined"
             mean, sd = (found.get(name, {}).get(f"{of}_{kind}") for of in ("mean", "sd"))
-            cells.append(wording.mean_sd(mean, sd, decimals))
+            n = found.get(name, {}).get(f"n_{kind}")
+            fewer = "" if n in (None, group["n"]) else f" (n = {n})"
+            cells.append(wording.mean_sd(mean, sd, decimals) + fewer)
         echo = str(group["echo"] or wording.DASH)
         names = [wording.technique(group["technique"]), echo, wording.model(group["model"])]
         lines.append([*names, str(group["n"]), *cells])
@@ -247,6 +249,10 @@ def agreement(name: str, title: str, groups: Sequence[dict], decimals: int) -> T
 
         return text
 
+    def fitted(group: dict, estimate: dict, digits: int) -> str:
+        agreed = group["agreement"]
+        return _estimate(estimate, digits, exact=agreed["n"] == agreed["n_subjects"])
+
     def limits(group: dict) -> str:
         ends = [group["agreement"][f"{side}_limit"]["value"] for side in ("lower", "upper")]
         return wording.DASH if None in ends else wording.interval(ends, decimals)
@@ -259,17 +265,18 @@ def agreement(name: str, title: str, groups: Sequence[dict], decimals: int) -> T
         ("Manual", spread("manual")),
         ("Automated", spread("automated")),
         ("R²", lambda group: wording.number(group["agreement"]["r_squared"]["value"], 3)),
-        ("Slope", lambda group: _estimate(group["agreement"]["ols"]["slope"], 3)),
-        ("Intercept", lambda group: _estimate(group["agreement"]["ols"]["intercept"], 2)),
-        ("Bias", lambda group: _estimate(group["agreement"]["bias"], decimals)),
+        ("Slope", lambda group: fitted(group, group["agreement"]["ols"]["slope"], 3)),
+        ("Intercept", lambda group: fitted(group, group["agreement"]["ols"]["intercept"], 2)),
+        ("Bias", lambda group: fitted(group, group["agreement"]["bias"], decimals)),
         ("P", lambda group: _p(group["agreement"]["bias_test"]["p"])),
         ("Limits", limits),
         ("CCC", lambda group: wording.number(group["agreement"]["ccc"]["value"], 3)),
     )
     caption = (
         f"{title}: automated against manual. Mean ± SD; ordinary least squares; bias with its t "
-        "test; 95 % limits of agreement; Lin's concordance (CCC). In parentheses 95 % intervals by "
-        f"bootstrap over subjects; the CSV file has those of all figures and more. {_UNDEFINED}"
+        "test; 95 % limits of agreement; Lin's concordance (CCC). In parentheses 95 % intervals, "
+        "by Student's t where every subject has one case, else by bootstrap over subjects; the CSV "
+        f"file has both, those of all figures, and more. {_UNDEFINED}"
     )
     return _of_columns(f"agreement_{name}", caption, groups, columns)
 

@@ -24,10 +24,10 @@ def show(metrics: dict, experiment: str) -> Markup:
             cells.population(group),
             wording.model(group["model"]),
             agreed["n"],
-            cells.estimate(agreed["r_squared"], 3),
-            cells.estimate(agreed["ols"]["slope"], 3),
-            cells.estimate(agreed["ols"]["intercept"], decimals + 1),
-            cells.estimate(agreed["bias"], decimals + 1),
+            cells.estimate(agreed["r_squared"], 3, independent),
+            cells.estimate(agreed["ols"]["slope"], 3, independent),
+            cells.estimate(agreed["ols"]["intercept"], decimals + 1, independent),
+            cells.estimate(agreed["bias"], decimals + 1, independent),
             cells.p_of_test(agreed["bias_test"]),
             cells.estimate(agreed["lower_limit"], decimals, exact=independent),
             cells.estimate(agreed["upper_limit"], decimals, exact=independent),
@@ -46,10 +46,10 @@ def show(metrics: dict, experiment: str) -> Markup:
             table(heads, small, 2),
         )
     note = (
-        f"Automated minus manual, in {unit}. Intervals in brackets: 95 %, by bootstrap over "
-        "subjects; those of the limits of agreement are exact where every subject has one case. "
-        "P takes cases as independent. metrics.json holds Deming regression, proportional bias, "
-        "and both kinds of interval for every figure."
+        f"Automated minus manual, in {unit}. In brackets 95 % intervals: by Student's t, Fisher's "
+        "z and, for the limits of agreement, Carkeet's where every subject has one case, as in the "
+        "figures; else by bootstrap over subjects. P takes cases as independent. metrics.json has "
+        "Deming regression, proportional bias, and both kinds of interval for every figure."
     )
     return Markup(content + paragraph(note, "quiet note"))
 

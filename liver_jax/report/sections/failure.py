@@ -52,7 +52,7 @@ def show(metrics: dict) -> Markup:
             cells.estimate(item["spearman"], 2),
             cells.estimate(item["auroc"], 3),
         ]
-        for item in groups[0]["signals"]
+        for item in groups[-1]["signals"]  # of all models together
     ]
     heads = ["Signal", "What it is", "n", "Spearman", "AUROC"]
     content += details("Each signal by itself", table(heads, signals, 2))

@@ -65,7 +65,9 @@ def _compared(item: dict) -> list[object]:
     if item["sets"] is not None:
         name += f", {item['sets']} sets"
     decimals = 3 if item["unit"] == "" else 2
-    unit = f" ({item['unit']})" if item["unit"] and item["difference"] is not None else ""
+    unit = (
+        f" (difference: {item['unit']})" if item["unit"] and item["difference"] is not None else ""
+    )
     return [
         name + unit,
         wording.technique(item["technique"]) if item["technique"] else "several",
