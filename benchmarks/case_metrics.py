@@ -8,9 +8,6 @@ SimpleITK has no surface Dice by area and no area of a cut, so it does less: ove
 distance map of each, from which average, largest and 95th percentile follow, volumes, components.
 """
 
-import json
-import multiprocessing
-import multiprocessing.connection
 import os
 import platform
 import resource
@@ -22,6 +19,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
+from benchmarks import fresh_process
 from liver_jax import cli, files
 
 USAGE = """
@@ -67,7 +65,9 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     for pair in _FOUND:
         found = {}
         for name in ("liver_jax", "SimpleITK") if given.peer else ("liver_jax",):
-            timed = _in_a_process(_measure, name, pair, given.slices, given.runs, given.threads)
+            timed = fresh_process.in_a_process(
+                _measure, name, pair, given.slices, given.runs, given.threads
+            )
             found[name] = timed.pop("figures")
             rows.append({"pair": pair, "program": name, **timed})
             seconds, mib = f"{timed['median_s']:7.2f} s", f"{timed['peak_mib']:6.0f} MiB"
@@ -173,26 +173,6 @@ def _check_agree(pair: str, ours: dict, theirs: dict) -> None:
 
 def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _in_a_process(measure: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-    """What `measure` returns in a fresh process, so that its peak memory is its own."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_send, args=(measure, arguments, sender))
-    process.start()
-    sender.close()
-    measured = json.loads(receiver.recv())
-    process.join()
-    return measured
-
-
-def _send(
-    measure: Callable[..., dict[str, Any]],
-    arguments: tuple[Any, ...],
-    sender: multiprocessing.connection.Connection,
-) -> None:
-    sender.send(json.dumps(measure(*arguments)))
 
 
 if __name__ == "__main__":

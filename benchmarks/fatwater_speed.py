@@ -5,9 +5,6 @@ their own, so that the peak memory is theirs. JAX takes the accelerator that it 
 names it.
 """
 
-import json
-import multiprocessing
-import multiprocessing.connection
 import os
 import platform
 import resource
@@ -19,7 +16,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from benchmarks import fatwater_scenes, fatwater_signal
+from benchmarks import fatwater_scenes, fatwater_signal, fresh_process
 from liver_jax import cli, files
 
 USAGE = """
@@ -54,14 +51,14 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: given.threads])
     os.environ["OMP_NUM_THREADS"] = str(given.threads)
-    slice_rows = _in_a_process(_time_slice, given.runs, given.peer)
+    slice_rows = fresh_process.in_a_process(_time_slice, given.runs, given.peer)
     for name, row in slice_rows.items():
         print(f"{name:38} 96 x 96 x 6        {row['median_s']:8.3f} s", flush=True)
     volumes = []
     for kind in _TE_MS:
         for count in map(int, given.slices):
             row = {"kind": kind, "slices": count}
-            row |= _in_a_process(_time_volume, kind, count, min(given.runs, 3))
+            row |= fresh_process.in_a_process(_time_volume, kind, count, min(given.runs, 3))
             volumes.append(row)
             words = f"{kind:38} 256 x 256 x {count} x 6"
             print(f"{words:57} {row['median_s']:8.3f} s   {row['peak_gib']:.2f} GiB", flush=True)
@@ -168,26 +165,6 @@ def _quietly(step: Callable[[], Any]) -> Callable[[], Any]:
             return step()
 
     return quiet_step
-
-
-def _in_a_process(measure: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-    """What `measure` returns in a fresh process, so that its peak memory is its own."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_send, args=(measure, arguments, sender))
-    process.start()
-    sender.close()
-    measured = json.loads(receiver.recv())
-    process.join()
-    return measured
-
-
-def _send(
-    measure: Callable[..., dict[str, Any]],
-    arguments: tuple[Any, ...],
-    sender: multiprocessing.connection.Connection,
-) -> None:
-    sender.send(json.dumps(measure(*arguments)))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
+from liver_jax.biometry import extent
 from liver_jax.volume import geometry
 
 # Within this of its surface a mask holds what is partly something else: fat, lung, a reader's hand.
@@ -47,8 +48,7 @@ def depth_mm(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
         return depth
     if mask.all():
         return np.full(mask.shape, np.inf)
-    spans = [np.flatnonzero(mask.any(axis=_others(axis))) for axis in range(3)]
-    box = tuple(slice(max(span[0] - 1, 0), span[-1] + 2) for span in spans)
+    box = extent.bounding_box(mask, margin=1)
     # A coarse axis gets points between the voxels, too: the nearest point of a box outside is then
     # one of the grid, and the Euclidean transform exact.
     spacing_mm = geometry.spacing_mm(affine)
@@ -135,8 +135,7 @@ def find_vessels(
     found = np.zeros(mask.shape, bool)
     if not core.any():
         return found
-    spans = [np.flatnonzero(core.any(axis=_others(axis))) for axis in range(3)]
-    box = tuple(slice(span[0], span[-1] + 1) for span in spans)
+    box = extent.bounding_box(core)
     deviation = _deviation(image[box].astype(np.float32), core[box], affine)
     if vessels_are == "darker":
         deviation = -deviation
@@ -181,7 +180,3 @@ def _mean_around(image: np.ndarray, where: np.ndarray, sigma: np.ndarray) -> np.
     total = ndimage.gaussian_filter(np.where(where, image, 0), sigma)
     far = image[where].mean()
     return np.where(weight > 1e-4, total / np.maximum(weight, 1e-4), far)
-
-
-def _others(axis: int) -> tuple[int, int]:
-    return tuple(k for k in range(3) if k != axis)
