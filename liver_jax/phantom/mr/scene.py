@@ -100,7 +100,10 @@ class Scene:
                 points = (np.broadcast_to(p, filled.shape)[where] for p in (x, y, z))
                 change = self._fat.change(*points)
             else:
-                change = self._fat_grain[:, tissue] @ components[:, where[0], where[1]]
+                # Not `@`: BLAS has raised "invalid value" here on finite numbers, and its sums
+                # depend on the processor.
+                grain, inside = self._fat_grain[:, tissue], components[:, where[0], where[1]]
+                change = np.einsum("c,cn->n", grain, inside)
                 mean = self._pdff[tissue]
                 change = properties.limited(change, mean)
             change = change * filled[where]
