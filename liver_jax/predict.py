@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import tqdm
 from absl import flags, logging
 
-from liver_jax import cli, examine
+from liver_jax import cli
 from liver_jax.biometry import acquisition, maps
 from liver_jax.cohort import manifest
 from liver_jax.cohort.manifest import Exam
 from liver_jax.errors import InputError
-from liver_jax.examine import FitOptions
+from liver_jax.examine import examination
+from liver_jax.examine.examination import FitOptions
 from liver_jax.inference.predictor import Predictor
 from liver_jax.volume import matlab
 
@@ -92,11 +93,11 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int:
         predictor = Predictor.from_checkpoint(given.checkpoint)
     if given.manifest:
         return _all(exams, predictor, options, output)
-    wanted = examine.request(exams[0], predictor, options)
-    examine.forget_other(output, wanted)
-    found = examine.find(exams[0], predictor, options, wanted)
-    examine.write(found, output)
-    print(f"{examine.words(found)}; everything is in {output}")
+    wanted = examination.request(exams[0], predictor, options)
+    examination.forget_other(output, wanted)
+    found = examination.find(exams[0], predictor, options, wanted)
+    examination.write(found, output)
+    print(f"{examination.words(found)}; everything is in {output}")
     return _EMPTY if found.empty else cli.FINISHED
 
 
@@ -171,7 +172,7 @@ def _all(
     output: pathlib.Path,
 ) -> int:
     """Does every examination of a manifest; what is refused or fails does not stop the rest."""
-    with_work = [exam for exam in exams if predictor or examine.has_echoes(exam)]
+    with_work = [exam for exam in exams if predictor or examination.has_echoes(exam)]
     if not with_work:
         fault = f"no examination has {acquisition.FEWEST_ECHOES} echo times (te_ms) or more"
         raise InputError("--manifest", fault, "Name one with multiecho examinations")
@@ -179,12 +180,12 @@ def _all(
     for exam in tqdm.tqdm(with_work, "predicting", unit="exam", delay=2):
         folder = output / exam.exam_id
         try:
-            wanted = examine.request(exam, predictor, options)
-            if examine.is_done(folder, wanted):
+            wanted = examination.request(exam, predictor, options)
+            if examination.is_done(folder, wanted):
                 outcomes["finished before"] += 1
                 continue
-            examine.forget_other(folder, wanted)
-            found = examine.find(exam, predictor, options, wanted)
+            examination.forget_other(folder, wanted)
+            found = examination.find(exam, predictor, options, wanted)
         except InputError as error:
             outcomes["refused"] += 1
             tqdm.tqdm.write(f"{exam.exam_id}: {error}", file=sys.stderr)
@@ -195,7 +196,7 @@ def _all(
             line = " ".join(f"{type(error).__name__}: {error}".split())
             tqdm.tqdm.write(f"{exam.exam_id}: failed: {line}", file=sys.stderr)
             continue
-        examine.write(found, folder)  # a disk that is full stops everything
+        examination.write(found, folder)  # a disk that is full stops everything
         outcomes["with an empty mask" if found.empty else "finished"] += 1
     outcomes["without echoes"] = len(exams) - len(with_work)
     told = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items() if count)

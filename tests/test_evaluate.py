@@ -13,10 +13,11 @@ import jsonschema
 import numpy as np
 import pytest
 
-from liver_jax import evaluate, examine, files
+from liver_jax import evaluate, files
 from liver_jax.cohort import manifest
 from liver_jax.errors import InputError
 from liver_jax.evaluation import results
+from liver_jax.examine import examination
 from liver_jax.inference.predictor import Segmentation
 from liver_jax.physics import signal
 from liver_jax.report import publish, slices
@@ -446,7 +447,7 @@ def fits(monkeypatch):
             field_map_hz=np.zeros(SHAPE) if np.iscomplexobj(scan.volume.data) else None,
         )
 
-    monkeypatch.setattr(examine, "fit", fit)
+    monkeypatch.setattr(examination, "fit", fit)
     return asked
 
 

@@ -11,9 +11,10 @@ import pytest
 import scipy.io
 from absl import flags
 
-from liver_jax import examine, files, predict
+from liver_jax import files, predict
 from liver_jax.cohort import manifest
 from liver_jax.errors import InputError
+from liver_jax.examine import examination
 from liver_jax.physics import signal
 from liver_jax.volume import nifti
 from liver_jax.volume.geometry import Volume
@@ -156,7 +157,7 @@ def test_an_ismrm_file_tells_all_itself(folder):
 
 
 def test_a_spacing_that_is_not_known_is_not_made_up(folder, monkeypatch):
-    fatwater, asked = examine.maps.fatwater, []
+    fatwater, asked = examination.maps.fatwater, []
     fit = fatwater.fit_complex
 
     def remember(*arguments, spacing_mm, **rest):
@@ -427,7 +428,7 @@ def test_a_failure_leaves_the_record_of_the_same_request(folder, monkeypatch):
     def broken(*arguments, **rest):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(examine.maps.fatwater, "fit_magnitude", broken)
+    monkeypatch.setattr(examination.maps.fatwater, "fit_magnitude", broken)
     with pytest.raises(RuntimeError):
         run_here(*scan, *MAPS, f"--output={output}")
     assert (output / "measurements.json").exists()

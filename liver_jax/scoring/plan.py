@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tqdm
 
-from liver_jax import examine, files
+from liver_jax import files
 from liver_jax.cohort import manifest
 from liver_jax.cohort.manifest import Exam
 from liver_jax.errors import InputError
 from liver_jax.evaluation import predictions, results
+from liver_jax.examine import examination
 from liver_jax.inference.predictor import Predictor, identity
 from liver_jax.scoring import scan
 from liver_jax.scoring.case import Case
@@ -159,7 +160,7 @@ def _reference(exam: Exam, echo: int | None, sha256: Callable[[pathlib.Path], st
         pdff = [sha256(exam.pdff_map), exam.pdff_unit, *(sha256(path) for path in exam.images)]
     elif scan.is_fitted(exam):
         try:
-            request = examine.fit_request(exam)
+            request = examination.fit_request(exam)
         except InputError as error:  # a phase image that is missing: the masks are compared still
             request = str(error)
         pdff = [[sha256(path) for path in exam.images], request]

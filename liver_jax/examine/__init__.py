@@ -1,0 +1,1 @@
+"""One examination: read, segmented, fitted, measured, judged, written; and many of them."""

@@ -1,0 +1,1 @@
+"""DICOM: series read into volumes; segmentations and measurements written."""
