@@ -17,7 +17,7 @@ from liver_jax import evaluate, files
 from liver_jax.cohort import manifest
 from liver_jax.errors import InputError
 from liver_jax.evaluation import results
-from liver_jax.examine import examination
+from liver_jax.examine import fitting
 from liver_jax.inference.predictor import Segmentation
 from liver_jax.physics import signal
 from liver_jax.report import publish, slices
@@ -46,6 +46,7 @@ class Threshold:
     )
     checkpoint: str = "runs/fake/best"
     step: int = 10
+    record_sha256: str | None = None
     asked: list = dataclasses.field(default_factory=list)
 
     config: dict = dataclasses.field(default_factory=dict)
@@ -447,7 +448,7 @@ def fits(monkeypatch):
             field_map_hz=np.zeros(SHAPE) if np.iscomplexobj(scan.volume.data) else None,
         )
 
-    monkeypatch.setattr(examination, "fit", fit)
+    monkeypatch.setattr(fitting, "fit", fit)
     return asked
 
 

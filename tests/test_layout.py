@@ -17,7 +17,7 @@ BASE = {"errors", "files"}
 FOUNDATIONS = BASE | {"physics", "volume", "model"}
 COHORT = FOUNDATIONS | {"cohort", "checkpoint"}
 DATA = COHORT | {"phantom", "data"}
-INFERENCE = DATA | {"inference"}
+INFERENCE = DATA | {"inference", "biometry"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "checkpoint": FOUNDATIONS,
     "phantom": COHORT,
     "data": COHORT,
-    "inference": DATA,
+    "inference": DATA | {"biometry"},
     "train": INFERENCE,
     "biometry": BASE | {"physics", "volume"},
     "examine": INFERENCE | {"biometry", "report"},

@@ -12,9 +12,11 @@ import scipy.io
 from absl import flags
 
 from liver_jax import files, predict
+from liver_jax.biometry import maps
 from liver_jax.cohort import manifest
 from liver_jax.errors import InputError
-from liver_jax.examine import examination
+from liver_jax.examine import batch
+from liver_jax.inference.predictor import Segmentation
 from liver_jax.physics import signal
 from liver_jax.volume import nifti
 from liver_jax.volume.geometry import Volume
@@ -116,12 +118,13 @@ def test_magnitude_echoes_of_one_file_or_many(folder):
     )
     check_truth(output)
     assert {path.name for path in output.iterdir()} == MAGNITUDE_FILES
-    assert record["status"] == "ok" and record["input"] == ["m.nii.gz"]
+    assert record["status"] == "ok" and record["input"]["files"] == 1
+    assert "names" not in record["input"] and record["input"]["format"] == "nii"
     assert record["volume_ml"] is record["mask_voxels"] is record["mask_sha256"] is None
     assert record["volume_ml_reason"] == "no mask was asked for"
     told = record["maps"]
     assert (told["method"], told["te_ms"], told["field_strength_t"]) == ("magnitude", [*TE_MS], 3)
-    assert told["t1_correction"] is told["precession"] is told["liver"] is None
+    assert told["t1_correction"] is told["precession"] is told["liver_voxels"] is None
     assert told["spectrum"] == "hamilton_liver_6" and told["spacing_known"]
     assert told["voxels"]["background"] == (truth() == 0).sum()
     assert sum(told["voxels"].values()) == truth().size
@@ -130,7 +133,7 @@ def test_magnitude_echoes_of_one_file_or_many(folder):
     many = ",".join(str(folder / f"m{echo}.nii.gz") for echo in range(6))
     output, record = maps_of(folder, f"--input={many}", TIMES, "--field_strength_t=3")
     assert files.sha256(output / "pdff_percent.nii.gz") == together
-    assert len(record["input"]) == 6
+    assert record["input"]["files"] == 6
 
 
 @pytest.mark.parametrize("unit", ["radian", "scanner"])
@@ -143,7 +146,8 @@ def test_complex_echoes_from_magnitude_and_phase(folder, unit):
     check_truth(output)
     field = nifti.read_image(output / "field_map_hz.nii.gz").data
     np.testing.assert_allclose(field[truth() > 0], -20, atol=3)
-    assert record["phase"] == [f"{unit}.nii.gz"] and record["maps"]["regularised"] is None
+    assert record["request"]["echoes"]["phase_unit"] == unit
+    assert record["maps"]["regularised"] is None
     assert (record["maps"]["method"], record["maps"]["precession"]) == ("complex", "clockwise")
 
 
@@ -157,7 +161,7 @@ def test_an_ismrm_file_tells_all_itself(folder):
 
 
 def test_a_spacing_that_is_not_known_is_not_made_up(folder, monkeypatch):
-    fatwater, asked = examination.maps.fatwater, []
+    fatwater, asked = maps.fatwater, []
     fit = fatwater.fit_complex
 
     def remember(*arguments, spacing_mm, **rest):
@@ -192,7 +196,7 @@ def test_neighbours_keep_water_from_turning_into_fat(folder):
     for flag, regularised in (("--regularised", True), ("--noregularised", False)):
         output, record = maps_of(folder, *scan, flag)
         assert record["maps"]["regularised"] is regularised
-        assert record["request"]["fit"]["regularised"] is regularised
+        assert record["request"]["options"]["fit"]["regularised"] is regularised
         means.append(nifti.read_image(output / "pdff_percent.nii.gz").data.mean())
     assert abs(means[0] - 6) < 2 < means[1] - 6
 
@@ -294,13 +298,21 @@ def test_values_that_cannot_be_are_refused_with_the_flags(flag, fault):
     [
         (["--input=a.nii"], "--checkpoint: it is missing"),
         (["--input=a.nii", "--checkpoint=none"], "there are no --maps to make"),
+        (["--export=a.safetensors", "--checkpoint=none"], "no network to export"),
+        (["--input=a.nii", *MAPS, "--shard=1/2"], "one scan has no shares"),
+        (["--input=a.nii", *MAPS, "--echo=second"], "'second' is neither a number"),
+        (["--input=a.nii", *MAPS, "--pdff_map=b.nii"], "--pdff_unit: it is missing"),
+        (["--folder=f", TIMES, "--field_strength_t=3", *MAPS], "it is one scan's"),
         (["--input=a.nii", "--checkpoint=run"], "--modality: it is missing"),
-        (["--checkpoint=none", "--maps"], "neither is given"),
-        (["--input=a.nii", "--manifest=m.csv", *MAPS], "both are given"),
-        (["--manifest=m.csv", TIMES, *MAPS], "--te_ms: the manifest has a column for it"),
+        (["--checkpoint=none", "--maps"], "none is given"),
+        (["--input=a.nii", "--manifest=m.csv", *MAPS], "--input and --manifest are given"),
+        (
+            ["--manifest=m.csv", TIMES, "--field_strength_t=3", *MAPS],
+            "--te_ms: the manifest has a column for it",
+        ),
         (
             ["--input=a.nii", "--modality=MR", TIMES, "--checkpoint=run"],
-            "--te_ms: it is of no use without --maps",
+            "--te_ms: it is of no use without --field_strength_t",
         ),
         (["--input=a.mat", "--modality=MR", "--checkpoint=run"], "how the patient lies"),
     ],
@@ -314,15 +326,25 @@ class Network:
     """Calls bright voxels liver: those of the first echo above `level`."""
 
     checkpoint, step, record = "runs/fake/best", 10, types.MappingProxyType({})
+    record_sha256 = None
     level = 100.0
 
     def __init__(self):
         self.asked = []
 
-    def probability(self, volume, modality, subject):
+    def segment(self, volume, modality, subject, augmented=False):
         self.asked.append(subject)
         assert volume.data.dtype == np.float32 and volume.data.ndim == 3
-        return (volume.data > self.level).astype(np.float32)
+        return segmentation((volume.data > self.level).astype(np.float32))
+
+    def consensus(self, volume, modality, subject, augmented=False):
+        self.asked.append(subject)
+        votes = (volume.data > self.level).mean(axis=-1, dtype=np.float32)
+        return dataclasses.replace(segmentation(votes), echo_dice=0.5)
+
+
+def segmentation(probability):
+    return Segmentation(probability, 0.95, 0.1, 0.95, seconds={"network": 0.5})
 
 
 @pytest.fixture
@@ -344,13 +366,14 @@ def test_mask_and_maps_together(folder, network, capsys):
     assert record["volume_ml"] == pytest.approx(volume_ml)
     assert record["mask_sha256"] == files.sha256(output / "mask.nii.gz")
     assert record["checkpoint"] == "runs/fake/best"
-    liver = record["maps"]["liver"]
     mean_percent = truth()[truth() > 0].mean()
-    assert liver["pdff"]["mean"]["value"] == pytest.approx(mean_percent, abs=0.5)
-    assert liver["pdff"]["mean"]["voxel_count"] == record["mask_voxels"]
-    assert liver["r2star"]["mean"]["value"] == pytest.approx(50, abs=3)
-    assert sum(liver["voxels"].values()) == record["mask_voxels"]
-    assert liver["voxels"]["background"] == 0
+    assert record["pdff"]["source"] == record["r2star"]["source"] == "magnitude_fit"
+    assert record["pdff"]["mean"]["value"] == pytest.approx(mean_percent, abs=0.5)
+    assert record["pdff"]["mean"]["voxel_count"] == record["mask_voxels"]
+    assert record["r2star"]["mean"]["value"] == pytest.approx(50, abs=3)
+    liver = record["maps"]["liver_voxels"]
+    assert sum(liver.values()) == record["mask_voxels"]
+    assert liver["background"] == 0
     told = capsys.readouterr().out
     assert f"liver volume {volume_ml:.1f} mL; mean PDFF 1" in told
     assert f"magnitude fit of {record['mask_voxels']} voxels (" in told
@@ -359,7 +382,8 @@ def test_mask_and_maps_together(folder, network, capsys):
     record = json.loads((output / "measurements.json").read_text())
     assert (record["status"], record["volume_ml"]) == ("empty", None)
     assert record["volume_ml_reason"] == "the mask is empty"
-    assert record["maps"]["liver"] is None
+    assert record["maps"]["liver_voxels"] is record["pdff"] is None
+    assert record["pdff_reason"] == "the mask is empty"
     check_truth(output)
 
 
@@ -378,7 +402,7 @@ def test_counts_in_the_liver_are_those_of_its_mask(folder, network):
     status = nifti.read_labels(output / "fit_status.nii.gz").data
     kinds = ("background", "fitted", "ambiguous", "failed")
     counts = {name: int((status[mask] == value).sum()) for value, name in enumerate(kinds)}
-    assert record["maps"]["liver"]["voxels"] == counts
+    assert record["maps"]["liver_voxels"] == counts
     assert min(counts["fitted"], counts["ambiguous"], counts["failed"]) > 0
 
 
@@ -428,7 +452,7 @@ def test_a_failure_leaves_the_record_of_the_same_request(folder, monkeypatch):
     def broken(*arguments, **rest):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(examination.maps.fatwater, "fit_magnitude", broken)
+    monkeypatch.setattr(maps.fatwater, "fit_magnitude", broken)
     with pytest.raises(RuntimeError):
         run_here(*scan, *MAPS, f"--output={output}")
     assert (output / "measurements.json").exists()
@@ -474,16 +498,28 @@ def test_a_manifest_goes_on_past_bad_examinations(cohort, folder, capsys):
     assert [line.split(":")[0] for line in told.err.splitlines() if "torn.nii.gz" in line] == [
         "torn"
     ]
-    assert {path.name for path in output.iterdir()} == {"plain", "phase"}
+    assert {path.name for path in output.iterdir() if path.is_dir()} == {"torn", "plain", "phase"}
+    told = json.loads((output / "torn" / "measurements.json").read_text())
+    assert told["status"] == "refused" and str(folder) not in json.dumps(told)
+    rows = (output / "measurements.csv").read_text().splitlines()
+    assert [row.split(",")[:2] for row in rows[1:]] == [
+        ["torn", "refused"],
+        ["plain", "ok"],
+        ["phase", "ok"],
+    ]
     check_truth(output / "plain")
     check_truth(output / "phase")
     assert not (output / "plain" / "field_map_hz.nii.gz").exists()
     assert (output / "phase" / "field_map_hz.nii.gz").exists()
 
-    written = {path: path.stat().st_mtime_ns for path in output.rglob("*.*")}
+    def times():
+        done = [*(output / "plain").iterdir(), *(output / "phase").iterdir()]
+        return {path: path.stat().st_mtime_ns for path in done}
+
+    written = times()
     assert run_here(*arguments) == 2
     assert "2 finished before" in capsys.readouterr().out
-    assert written == {path: path.stat().st_mtime_ns for path in output.rglob("*.*")}
+    assert written == times()
 
     # What was interrupted, and what is asked for in another way, is done again.
     (output / "plain" / "measurements.json").unlink()
@@ -498,19 +534,19 @@ def test_a_manifest_goes_on_past_bad_examinations(cohort, folder, capsys):
     # What is refused now, with another file, is not left as finished.
     (folder / "torn.nii.gz").write_bytes(b"\x1f\x8b not a scan")
     assert run_here(*arguments, "--spectrum=ismrm_2012") == 2
-    assert not (output / "torn" / "measurements.json").exists()
+    assert [path.name for path in (output / "torn").iterdir()] == ["measurements.json"]
     assert (output / "plain" / "measurements.json").exists()
 
 
 def test_a_defect_in_one_examination_is_told_at_the_end(cohort, folder, monkeypatch, capsys):
-    read = manifest.load_complex
+    read = batch.scans.read
 
-    def broken(exam):
+    def broken(exam, series):
         if exam.exam_id == "plain":
             raise RuntimeError("out of\nmemory")
-        return read(exam)
+        return read(exam, series=series)
 
-    monkeypatch.setattr(manifest, "load_complex", broken)
+    monkeypatch.setattr(batch.scans, "read", broken)
     assert run_here(f"--manifest={cohort}", *MAPS, f"--output={folder / 'out'}") == 1
     told = capsys.readouterr()
     assert "plain: failed: RuntimeError: out of memory" in told.err
@@ -522,9 +558,14 @@ def test_a_manifest_is_segmented_without_maps(cohort, folder, network):
     network.level = 10.0
     code = run_here(f"--manifest={cohort}", "--checkpoint=run", f"--output={output}")
     assert code == 2  # the torn one
-    assert {path.name for path in (output / "ct").iterdir()} == {"mask.nii.gz", "measurements.json"}
+    files = {"mask.nii.gz", "measurements.json", "preview.png"}
+    assert {path.name for path in (output / "ct").iterdir()} == files
     record = json.loads((output / "ct" / "measurements.json").read_text())
     assert record["maps"] is None and record["mask_voxels"] == truth().size
+    # PDFF is measured where echoes allow it, though no maps are asked for.
+    record = json.loads((output / "plain" / "measurements.json").read_text())
+    assert record["pdff"]["source"] == "magnitude_fit" and record["maps"]["voxels"]
+    assert not list((output / "plain").glob("pdff*"))
 
 
 def test_a_manifest_without_echoes_is_refused(cohort, folder):

@@ -1,8 +1,25 @@
 """Liver volume from a mask, as the paper measures it (Volumetry: area x section thickness)."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from liver_jax.volume import geometry
+
+
+class Section(NamedTuple):
+    """One section of a mask.
+
+    Attributes:
+        index: Its place along the grid's section axis, from 0.
+        level_mm: How high it lies in the patient: its middle plane along the sections' normal,
+            upwards, in the frame of the affine. Of axial sections that is z.
+        area_cm2: The mask's area in it.
+    """
+
+    index: int
+    level_mm: float
+    area_cm2: float
 
 
 def volume_ml(
@@ -38,7 +55,7 @@ def volume_ml(
     """
     steps_mm = np.asarray(affine, np.float64)[:3, :3]  # column k: one voxel along axis k
     if section_positions_mm is None:
-        section_axis = int(np.flatnonzero(geometry.canonical_transform(affine)[:, 0] == 2)[0])
+        section_axis = _section_axis(affine)
     else:
         positions_mm = np.asarray(section_positions_mm, np.float64)
         section_axis = _axis_along(positions_mm, steps_mm)
@@ -57,6 +74,46 @@ def volume_ml(
         )
     areas_mm2 = np.count_nonzero(mask, axis=(row_axis, column_axis)) * pixel_area_mm2
     return float(areas_mm2 @ thickness_mm / 1000.0)
+
+
+def section_areas_cm2(mask: np.ndarray, affine: np.ndarray) -> list[Section]:
+    """The mask's area in each section, from the first that holds any of it to the last.
+
+    The sections are those of `volume_ml`: the planes of the grid, not resampled, that lie nearest
+    to axial, whatever plane the scan was acquired in. The sum of the areas times the distance
+    between neighbouring levels is therefore the volume, on oblique and sheared grids as well.
+
+    Args:
+        mask: bool [x, y, z].
+        affine: [4, 4], voxel indices to RAS+ millimetres.
+
+    Returns:
+        The sections in the order of the grid; an empty list for an empty mask.
+    """
+    affine = np.asarray(affine, np.float64)
+    section_axis = _section_axis(affine)
+    in_plane = tuple(axis for axis in range(3) if axis != section_axis)
+    normal_mm2 = np.cross(*(affine[:3, axis] for axis in in_plane))
+    pixel_area_mm2 = float(np.linalg.norm(normal_mm2))
+    upwards = normal_mm2 / (pixel_area_mm2 * np.sign(normal_mm2[2]))
+    pixels = np.count_nonzero(mask, axis=in_plane)
+    held = np.flatnonzero(pixels)
+    if not held.size:
+        return []
+    first_mm, step_mm = upwards @ affine[:3, 3], upwards @ affine[:3, section_axis]
+    return [
+        Section(
+            index=index,
+            level_mm=float(first_mm + index * step_mm),
+            area_cm2=float(pixels[index] * pixel_area_mm2 / 100.0),
+        )
+        for index in range(int(held[0]), int(held[-1]) + 1)
+    ]
+
+
+def _section_axis(affine: np.ndarray) -> int:
+    """The axis of the grid nearest to the patient's long axis."""
+    return int(np.flatnonzero(geometry.canonical_transform(affine)[:, 0] == 2)[0])
 
 
 def _axis_along(positions_mm: np.ndarray, steps_mm: np.ndarray) -> int:

@@ -17,9 +17,9 @@ import tqdm
 from liver_jax.cohort import manifest, parse
 from liver_jax.cohort.exam import MASKS, Exam, Fault
 from liver_jax.errors import InputError
-from liver_jax.volume import geometry, nifti, phase
+from liver_jax.volume import geometry, itk, nifti, phase, reader
 from liver_jax.volume.geometry import Volume
-from liver_jax.volume.nifti import Header
+from liver_jax.volume.reader import Header
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _check_headers(exam: Exam, faults: list[Fault]) -> dict[pathlib.Path, Header
     headers: dict[pathlib.Path, Header] = {}
 
     def read(column: str, path: pathlib.Path) -> Header | None:
-        header = _attempt(faults, exam, column, nifti.read_header, path)
+        header = _attempt(faults, exam, column, manifest.read_header, path)
         if header is not None:
             headers[path] = header
         return header
@@ -106,10 +106,15 @@ def _check_headers(exam: Exam, faults: list[Fault]) -> dict[pathlib.Path, Header
         found = [read(column, path) for path in paths]
         if None in found or not found:
             return None
+        before = len(faults)
         if len(found) > 1:
             for path, header in zip(paths, found, strict=True):
-                attempt = (nifti.check_echo, paths[0], found[0], path, header)
+                attempt = (reader.check_echo, paths[0], found[0], path, header)
                 _attempt(faults, exam, column, *attempt)
+        if column == "images" and len(faults) == before:
+            joined = _attempt(faults, exam, column, reader.join_headers, paths, found)
+            if joined is not None:
+                _attempt(faults, exam, column, manifest.completed, exam, joined)
         return sum(header.echo_count for header in found)
 
     echo_count = read_echoes("images", exam.images)
@@ -140,22 +145,22 @@ def _check_headers(exam: Exam, faults: list[Fault]) -> dict[pathlib.Path, Header
 def _check_voxels(exam: Exam, headers: dict[pathlib.Path, Header], faults: list[Fault]) -> None:
     for column in ("images", "phase_images"):
         for path in getattr(exam, column):
-            held = path in headers and _attempt(faults, exam, column, nifti.read_image, path)
+            held = path in headers and _attempt(faults, exam, column, reader.read, [path])
             if held and column == "phase_images":
-                attempt = (phase.check_range, held, exam.phase_unit, path)
+                attempt = (phase.check_range, held.volume, exam.phase_unit, path)
                 _attempt(faults, exam, "phase_unit", *attempt)
     mask = None
     for column in MASKS:
         path = getattr(exam, column)
         if path in headers and headers[path].echo_count == 1:
-            labels = _attempt(faults, exam, column, nifti.read_labels, path)
+            labels = _attempt(faults, exam, column, reader.read_labels, path)
             if column == "mask" and labels is not None:
                 mask = np.isin(labels.data, exam.liver_labels)
                 _attempt(faults, exam, column, _check_labels, exam, labels, mask)
     if exam.pdff_map in headers and headers[exam.pdff_map].echo_count == 1:
-        pdff = _attempt(faults, exam, "pdff_map", nifti.read_image, exam.pdff_map)
-        if pdff is not None:
-            _attempt(faults, exam, "pdff_unit", manifest.check_unit, exam, pdff, mask)
+        held = _attempt(faults, exam, "pdff_map", reader.read, [exam.pdff_map])
+        if held is not None:
+            _attempt(faults, exam, "pdff_unit", manifest.check_unit, exam, held.volume, mask)
 
 
 def _check_labels(exam: Exam, labels: Volume, mask: np.ndarray) -> None:
@@ -174,8 +179,10 @@ def _check_copies(exams: list[Exam], faults: list[Fault]) -> None:
     by_size = collections.defaultdict(list)
     for exam in exams:
         for path in exam.images:
-            if path.is_file():
+            if path.is_file() and (nifti.is_nifti_name(path) or itk.is_itk_name(path)):
                 by_size[path.stat().st_size].append((exam, path))
+            elif path.exists():  # DICOM: the same images may lie in a folder and in a zip
+                by_size[None].append((exam, path))
     for same_size in by_size.values():
         first: dict[str, tuple[Exam, pathlib.Path]] = {}
         # Files of different sizes differ: only the others need to be read once more.

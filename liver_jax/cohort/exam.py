@@ -21,7 +21,7 @@ class Exam:
     """One examination: all its echoes, one mask, one subject. Empty columns are None, "" or ().
 
     Attributes:
-        images: Absolute paths: one file for each echo, or one 4D file.
+        images: Absolute paths: one file for each echo, one 4D file, or a DICOM folder or zip.
         te_ms: One echo time for each echo, rising; empty where unknown and for CT.
         liver_labels: The values of `mask` that are liver.
         pdff_unit: The unit of `pdff_map`: `percent`, `fraction` or `permille`.

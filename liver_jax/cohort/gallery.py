@@ -14,7 +14,7 @@ from liver_jax import files
 from liver_jax.cohort import manifest
 from liver_jax.cohort.exam import Exam
 from liver_jax.errors import InputError
-from liver_jax.volume import geometry, nifti
+from liver_jax.volume import geometry, reader
 from liver_jax.volume.geometry import Volume
 
 # Where axial sections are taken, as parts of the liver's height from its lower end.
@@ -127,8 +127,8 @@ def _mask(exam: Exam, column: str) -> np.ndarray | None:
     if column == "mask":
         labels = manifest.load_mask(exam)
     else:
-        labels = nifti.read_labels(path)
-        image = nifti.read_header(exam.images[0])
+        labels = reader.read_labels(path)
+        image = manifest.read_header(exam.images[0])
         geometry.check_same_grid(image, labels, path, f"the image {exam.images[0].name}")
     return geometry.to_canonical(Volume(labels.data, labels.affine)).data > 0
 

@@ -1,10 +1,12 @@
 """manifest.csv: one row for each examination; read strictly, written so that it can be read."""
 
 import csv
+import dataclasses
 import io
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +14,18 @@ from liver_jax import files
 from liver_jax.cohort import parse
 from liver_jax.cohort.exam import COLUMNS, PERCENT, Exam, shared_subjects
 from liver_jax.errors import InputError
-from liver_jax.volume import geometry, nifti, phase
+from liver_jax.volume import geometry, phase, reader
 from liver_jax.volume.geometry import Volume
+from liver_jax.volume.source import Source
+
+# How far a row may be from what its files tell: a share, and a least amount in the unit of the
+# name. Scanners round, and call 2.89 T what everybody calls 3 T.
+_MAY_DIFFER = {
+    "te_ms": (0.01, 0.05),
+    "tr_ms": (0.02, 0.1),
+    "flip_angle_deg": (0.02, 0.6),
+    "field_strength_t": (0.1, 0.0),
+}
 
 
 def read(path: str | os.PathLike) -> list[Exam]:
@@ -96,6 +108,33 @@ def write(path: str | os.PathLike, exams: Sequence[Exam]) -> None:
         raise InputError(path, fault, "Free some space or choose another folder") from error
 
 
+def load(exam: Exam) -> tuple[Exam, Source]:
+    """Reads all echoes of an examination, and what their files tell of it.
+
+    Returns:
+        The examination, `completed`, and the images.
+
+    Raises:
+        InputError: As `reader.read` and `completed`; or the number of echoes is not that of the
+            echo times.
+    """
+    source = _of_files(reader.read, exam.images)
+    exam = completed(exam, source)
+    check_echo_count(exam, source.volume.echo_count)
+    return exam, source
+
+
+def load_header(exam: Exam) -> tuple[Exam, reader.Header]:
+    """As `load`, from the headers of the files alone; echoes are not counted."""
+    header = _of_files(reader.read_headers, exam.images)
+    return completed(exam, header), header
+
+
+def read_header(path: pathlib.Path) -> reader.Header:
+    """The header of one file, or DICOM folder or zip, that a row names; as `reader.read_header`."""
+    return _of_files(reader.read_header, path)
+
+
 def load_image(exam: Exam) -> Volume:
     """Reads all echoes of an examination.
 
@@ -103,28 +142,61 @@ def load_image(exam: Exam) -> Volume:
         float32 `[x, y, z, echo]`, or `[x, y, z]` for one image.
 
     Raises:
-        InputError: As `nifti.read_echoes`; or the number of echoes is not that of the echo times.
+        InputError: As `load`.
     """
-    volume = nifti.read_echoes(exam.images)
-    check_echo_count(exam, volume.echo_count)
-    return volume
+    return load(exam)[1].volume
+
+
+def completed(exam: Exam, told: Source | reader.Header) -> Exam:
+    """Fills what a row leaves empty with what its DICOM files tell.
+
+    Args:
+        exam: The examination.
+        told: Its images or their headers; NIfTI, NRRD and MetaImage tell nothing.
+
+    Returns:
+        The examination with modality, echo times, repetition time, flip angle and field strength
+        where the row or the files have them.
+
+    Raises:
+        InputError: The row contradicts the files.
+    """
+    if exam.modality and told.modality not in (None, exam.modality):
+        _contradicted(exam, "modality", exam.modality, told.modality)
+    found = {"modality": exam.modality or told.modality or ""}
+    for name, (share, least) in _MAY_DIFFER.items():
+        row, file = getattr(exam, name), getattr(told, name)
+        if row in (None, ()):
+            found[name] = file
+        elif file not in (None, ()):
+            one, other = np.atleast_1d(row), np.atleast_1d(file)
+            if len(one) != len(other):
+                continue  # it is the number of echoes that is wrong, which is checked by itself
+            if (np.abs(one - other) > np.maximum(share * np.abs(other), least)).any():
+                _contradicted(exam, name, row, file)
+    return dataclasses.replace(exam, **found)
 
 
 def load_complex(exam: Exam) -> Volume | None:
     """Reads all echoes of an examination as complex values.
 
     Returns:
-        complex64 `[x, y, z, echo]`, or None where the examination has no phase images.
+        complex64 `[x, y, z, echo]`, or None where the examination has no phase images: neither
+        its row names any, nor has it a precession and DICOM files with phase.
 
     Raises:
         InputError: As `load_image` and `check_phase`; or as `phase.combine`.
     """
     if not exam.phase_images:
-        return None
+        source = load(exam)[1] if exam.precession else None
+        if source is None or source.phase is None:
+            return None
+        names = (exam.images[0].name, str(exam.images[0]))
+        return phase.combine(source.volume, source.phase, source.phase_unit, *names)
     check_phase(exam)
-    magnitude, angle = load_image(exam), nifti.read_echoes(exam.phase_images)
+    magnitude, angle = load_image(exam), _of_files(reader.read, exam.phase_images)
     names = (exam.images[0].name, str(exam.phase_images[0]))
-    return phase.combine(magnitude, angle, exam.phase_unit, *names)
+    return phase.combine(magnitude, angle.volume, exam.phase_unit, *names)
 
 
 def load_mask(exam: Exam) -> Volume:
@@ -139,7 +211,7 @@ def load_mask(exam: Exam) -> Volume:
     if exam.mask is None:
         remedy = "Fill in mask and liver_labels, or leave the row out"
         raise InputError(f"{exam.manifest}, row {exam.row}", f"{exam.exam_id} has no mask", remedy)
-    labels = nifti.read_labels(exam.mask)
+    labels = reader.read_labels(exam.mask)
     _check_on_image(exam, labels, exam.mask)
     return Volume(np.isin(labels.data, exam.liver_labels), labels.affine)
 
@@ -156,7 +228,7 @@ def load_pdff_percent(exam: Exam) -> Volume | None:
     """
     if exam.pdff_map is None:
         return None
-    volume = nifti.read_image(exam.pdff_map)
+    volume = reader.read([exam.pdff_map]).volume
     check_one_volume(exam.pdff_map, volume.echo_count)
     _check_on_image(exam, volume, exam.pdff_map)
     check_unit(exam, volume, load_mask(exam).data if exam.mask else None)
@@ -164,17 +236,13 @@ def load_pdff_percent(exam: Exam) -> Volume | None:
 
 
 def image_hashes(exam: Exam) -> tuple[str, ...]:
-    """The SHA-256 of each image file, in hexadecimal; InputError where one is unreadable."""
+    """The SHA-256 of each image, in hexadecimal; InputError where one is unreadable."""
     return tuple(image_hash(path) for path in exam.images)
 
 
 def image_hash(path: pathlib.Path) -> str:
-    """The SHA-256 of one file, in hexadecimal; InputError where it is unreadable."""
-    try:
-        return files.sha256(path)
-    except OSError as error:
-        fault = f"cannot be read: {error.strerror or error}"
-        raise InputError(path, fault, "Correct the name, or put the file there") from error
+    """The SHA-256 of one file or DICOM folder, in hexadecimal; InputError if it is unreadable."""
+    return _of_files(reader.sha256, path)
 
 
 def check_echo_count(exam: Exam, echo_count: int) -> None:
@@ -240,8 +308,25 @@ def check_unit(exam: Exam, pdff: Volume, mask: np.ndarray | None) -> None:
 
 
 def _check_on_image(exam: Exam, volume: Volume, path: pathlib.Path) -> None:
-    image = nifti.read_header(exam.images[0])
+    image = read_header(exam.images[0])
     geometry.check_same_grid(image, volume, path, f"the image {exam.images[0].name}")
+
+
+def _contradicted(exam: Exam, name: str, row: object, file: object) -> None:
+    words = [";".join(f"{v:g}" for v in x) if isinstance(x, tuple) else str(x) for x in (row, file)]
+    fault = f"tells {name} {words[1]}, while the row of {exam.exam_id} has {words[0]}"
+    raise InputError(exam.images[0], fault, "Correct the row, or empty that cell")
+
+
+def _of_files(call: Callable[..., Any], named: Any) -> Any:
+    """What `call` makes of files that a row names; a row cannot choose one of several series."""
+    try:
+        return call(named)
+    except InputError as error:
+        if "--series" not in error.remedy:
+            raise
+        remedy = "Put the one that is meant into a folder of its own, and name that"
+        raise InputError(error.subject, error.fault, remedy) from error
 
 
 def _cell(value: object, folder: pathlib.Path) -> str:

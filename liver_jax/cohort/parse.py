@@ -19,7 +19,7 @@ from liver_jax.cohort.exam import (
     shared_subjects,
 )
 from liver_jax.errors import InputError
-from liver_jax.volume import nifti
+from liver_jax.volume import itk, nifti
 
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -200,12 +200,11 @@ class _Row:
         paths = []
         for item in self.items(column):
             path = pathlib.Path(os.path.normpath(self.path.parent / item))
-            if not nifti.is_nifti_name(path):
-                dicom = path.suffix.lower() in (".dcm", ".dicom", ".ima") or path.is_dir()
-                kind = "there is no reader for DICOM yet" if dicom else "is not .nii or .nii.gz"
-                self.fault(
-                    column, f"{item}: {kind}", "Convert it to NIfTI, and name the .nii.gz file"
-                )
+            # DICOM, which may be an image, is told by its content: any name can be right.
+            known = nifti.is_nifti_name(path) or itk.is_itk_name(path)
+            if column not in ("images", "phase_images") and not known:
+                message = f"{item}: is not .nii, .nii.gz, .nrrd, .mha or .mhd"
+                self.fault(column, message, "Convert it to NIfTI, and name the .nii.gz file")
             paths.append(path)
         return tuple(paths)
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from liver_jax.cohort import manifest
 from liver_jax.cohort.exam import SPLITS, Exam
 from liver_jax.errors import InputError
-from liver_jax.volume import geometry, nifti
-from liver_jax.volume.nifti import Header
+from liver_jax.volume import geometry
+from liver_jax.volume.reader import Header
 
 _WIDTH = 100
 _MOST_CATEGORIES = 10
@@ -21,7 +22,8 @@ _MOST_CATEGORIES = 10
 def describe(exams: Sequence[Exam], left_out: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Counts a cohort by technique, cohort and split.
 
-    The header of each image is read; an examination whose header is refused is left out as well.
+    The header of each image is read, and DICOM fills the echo times and field strengths that a row
+    leaves empty; an examination whose header is refused is left out as well.
     Axes are those of the canonical orientation: left-right, back-front, foot-head.
 
     Args:
@@ -39,13 +41,14 @@ def describe(exams: Sequence[Exam], left_out: Mapping[str, str] | None = None) -
     """
     left_out = dict(left_out or {})
     headers: dict[str, Header] = {}
+    counted = []
     for exam in exams:
         if exam.exam_id not in left_out:
             try:
-                headers[exam.exam_id] = nifti.read_header(exam.images[0])
+                exam, headers[exam.exam_id] = manifest.load_header(exam)
+                counted.append(exam)
             except InputError as error:
                 left_out[exam.exam_id] = f"images: {error.fault}"
-    counted = [exam for exam in exams if exam.exam_id in headers]
     numeric = {name for name in _column_names(counted) if _is_numeric(_pairs(counted, name))}
     groups = collections.defaultdict(list)
     for exam in counted:

@@ -4,9 +4,12 @@ The same code serves training and prediction. A scan is turned to canonical axia
 permutation and flips of its axes, no interpolation), its intensities are mapped to [0, 1], and each
 slice is resampled in its plane to a square grid centred on the body. Nothing is resampled between
 slices: sections of clinical MRI are thick, and the paper's network is 2D.
+
+All of it runs over a few slices at a time, on views of the scan: a long CT is never copied.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 from scipy import ndimage
@@ -24,6 +27,7 @@ _MR_BODY_FRACTION = 0.1
 # Body detection works on a coarse copy: its box needs no more precision than this.
 _COARSE_MM = 4.0
 _MARGIN_MM = 8.0
+_LARGEST_SIZE = 4096
 # Resampled in blocks: few large matrix products, and memory that does not grow with the scan.
 _SLICES_AT_ONCE = 16
 
@@ -48,6 +52,19 @@ class Settings:
     ct_high_hu: float
     mr_low_percentile: float
     mr_high_percentile: float
+
+    def check(self, factor: int) -> None:
+        """ValueError for settings that no network can have; `factor` must divide the size."""
+        numbers = [value for value in dataclasses.astuple(self) if type(value) in (int, float)]
+        if len(numbers) < len(dataclasses.fields(self)) or not np.isfinite(numbers).all():
+            raise ValueError("a setting of the preprocessing is not a number")
+        size_fits = type(self.size) is int and 0 < self.size <= _LARGEST_SIZE
+        if not size_fits or self.size % factor:
+            raise ValueError(f"slices of {self.size} rows cannot be halved into {factor}")
+        if not self.spacing_mm > 0 or not self.ct_low_hu < self.ct_high_hu:
+            raise ValueError("the spacing or the range of CT is not positive")
+        if not 0 <= self.mr_low_percentile < self.mr_high_percentile <= 100:
+            raise ValueError("the percentiles of MR are not within 0 and 100, or not in order")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +130,7 @@ def place(volume: Volume, modality: str, settings: Settings) -> Placement:
         modality: "CT" or "MR".
         settings: The grid's size and spacing.
     """
-    canonical = geometry.to_canonical(volume)
+    canonical = geometry.canonical_view(volume)
     spacing_mm = canonical.spacing_mm[:2]
     low, high = _body_box(canonical, modality)
     extent_mm = (high - low + 1) * spacing_mm + 2 * _MARGIN_MM
@@ -150,15 +167,18 @@ def image_slices(
         InputError: CT not in Hounsfield units, or an image without contrast.
     """
     low, high = _intensity_range(volume.data, modality, settings, subject)
-    data = geometry.to_canonical(volume).data
-    scaled = np.clip((data - low) * np.float32(1.0 / (high - low)), 0.0, 1.0)
-    return _to_grid(scaled, placement)
+    factor = np.float32(1.0 / (high - low))
+
+    def scaled(values: np.ndarray) -> np.ndarray:
+        return np.clip((values - low) * factor, 0.0, 1.0)
+
+    return _to_grid(geometry.canonical_view(volume).data, placement, scaled)
 
 
 def mask_slices(mask: Volume, placement: Placement) -> np.ndarray:
     """A mask on the network's grid, [slice, row, column] bool: at least half of the pixel is in."""
-    data = geometry.to_canonical(mask).data.astype(np.float32)
-    return _to_grid(data, placement) >= 0.5
+    data = geometry.canonical_view(mask).data
+    return _to_grid(data, placement, lambda values: values.astype(np.float32)) >= 0.5
 
 
 def to_scan_grid(slices: np.ndarray, placement: Placement, like: Volume) -> np.ndarray:
@@ -170,24 +190,30 @@ def to_scan_grid(slices: np.ndarray, placement: Placement, like: Volume) -> np.n
         like: The scan, for its shape and orientation.
 
     Returns:
-        [x, y, z] float32 on the grid of `like`.
+        [x, y, z] float32 on the grid of `like`, stored in memory as `like` is.
     """
     along_x = resampling_matrix(placement.voxels_in_pixels(0), placement.size)
     along_y = resampling_matrix(placement.voxels_in_pixels(1), placement.size)
-    canonical = np.empty((*placement.plane_shape, len(slices)), np.float32)
+    values = np.empty_like(like.data, np.float32)
+    canonical = geometry.canonical_view(Volume(values, like.affine)).data
+    if canonical.shape != (*placement.plane_shape, len(slices)):
+        raise ValueError(f"{len(slices)} slices of {placement.plane_shape}: not {canonical.shape}")
     for start in range(0, len(slices), _SLICES_AT_ONCE):
         block = np.asarray(slices[start : start + _SLICES_AT_ONCE], np.float32)
         planes = _resample(block, along_y, along_x)
         canonical[:, :, start : start + len(block)] = planes.transpose(2, 1, 0)
-    return geometry.from_canonical(canonical, like)
+    return values
 
 
-def _to_grid(data: np.ndarray, placement: Placement) -> np.ndarray:
+def _to_grid(
+    data: np.ndarray, placement: Placement, convert: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Resamples canonical data [x, y, z], whose values `convert` makes float32 block by block."""
     along_x = resampling_matrix(placement.pixels_in_voxels(0), data.shape[0])
     along_y = resampling_matrix(placement.pixels_in_voxels(1), data.shape[1])
     slices = np.empty((data.shape[2], placement.size, placement.size), np.float32)
     for start in range(0, len(slices), _SLICES_AT_ONCE):
-        block = data[:, :, start : start + _SLICES_AT_ONCE].transpose(2, 1, 0)
+        block = convert(data[:, :, start : start + _SLICES_AT_ONCE]).transpose(2, 1, 0)
         slices[start : start + len(block)] = _resample(block, along_y, along_x)
     return slices
 

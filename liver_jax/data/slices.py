@@ -24,6 +24,7 @@ from liver_jax.cohort import manifest
 from liver_jax.cohort.manifest import Exam
 from liver_jax.data import preprocess
 from liver_jax.errors import InputError
+from liver_jax.volume import reader
 from liver_jax.volume.geometry import Volume
 
 # Raise it when records change in content or layout, so that older ones are built anew.
@@ -144,7 +145,8 @@ def fingerprint(exams: Sequence[Exam], settings: preprocess.Settings) -> str:
             if not path.exists():
                 where = f"{exam.manifest}, row {exam.row} ({exam.exam_id})"
                 raise InputError(where, f"there is no file {path}", "Correct the name")
-        stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+        held = [part for path in paths for part in reader.files_of(path)]
+        stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in held]
         rows.append(
             [
                 exam.exam_id,

@@ -1,84 +1,26 @@
-"""One examination: read, segmented, fitted, measured, and written into a folder.
-
-`predict` does all of it; `evaluate` takes the fit alone.
-"""
+"""One examination: read, segmented, fitted, measured, judged."""
 
 import dataclasses
-import datetime
-import json
-import pathlib
-import platform
-from collections.abc import Mapping
-from importlib import metadata
+import time
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from liver_jax import files
-from liver_jax.biometry import acquisition, maps, parenchyma, pdff, r2star, volumetry
-from liver_jax.biometry.acquisition import Acquisition, T1Correction
+from liver_jax.biometry import acquisition, attenuation, dimensions, maps, pdff, volumetry
 from liver_jax.biometry.fatwater import Fit
 from liver_jax.cohort import manifest
 from liver_jax.cohort.manifest import Exam
 from liver_jax.errors import InputError
+from liver_jax.examine import fitting, trust
+from liver_jax.examine import scan as scans
+from liver_jax.examine.options import Options
+from liver_jax.examine.scan import Scan
 from liver_jax.inference import postprocess
-from liver_jax.inference.predictor import Predictor, identity
-from liver_jax.volume import geometry, matlab, nifti
+from liver_jax.inference.predictor import Predictor, Segmentation
+from liver_jax.volume.dicom import identifiers
 from liver_jax.volume.geometry import Volume
 
-_DONE = "measurements.json"
-_MASK = "mask.nii.gz"
-# Raised whenever what is measured changes: finished examinations are then done anew.
-_SCHEMA_VERSION = 2
 _NO_MASK, _EMPTY_MASK = "no mask was asked for", "the mask is empty"
-
-
-@dataclasses.dataclass(frozen=True)
-class FitOptions:
-    """How to fit; the rest is the examination's.
-
-    Attributes:
-        spectrum: Of fat, one of `maps.SPECTRA`.
-        regularised: Whether neighbours help to tell fat from water in magnitude. Without, noise
-            turns some of a liver's water into fat, and its mean is too high.
-        t1_correction: Whether to divide out how T1 weights fat over water.
-        t1_water_ms: For the correction; None for the literature's.
-        t1_fat_ms: As `t1_water_ms`.
-    """
-
-    spectrum: str = "hamilton_liver_6"
-    regularised: bool = True
-    t1_correction: bool = False
-    t1_water_ms: float | None = None
-    t1_fat_ms: float | None = None
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Scan:
-    """An examination with its images.
-
-    Attributes:
-        exam: The examination; of a `.mat` file with what that tells.
-        volume: The echoes, complex64 where there is phase, or the only image.
-        body: bool `[x, y, z]`, where its file says that the body is; None where it does not.
-        spacing_known: Whether its files tell the size of a voxel.
-    """
-
-    exam: Exam
-    volume: Volume
-    body: np.ndarray | None = None
-    spacing_known: bool = True
-
-    @property
-    def first_echo(self) -> Volume:
-        """Its magnitude, float32 `[x, y, z]`."""
-        data = self.volume.data
-        data = data if data.ndim == 3 else data[..., 0]
-        return Volume(np.abs(data) if np.iscomplexobj(data) else data, self.volume.affine)
-
-    @property
-    def acquired(self) -> Acquisition:
-        """What the fit needs to know of its echoes."""
-        return acquired(self.exam, np.iscomplexobj(self.volume.data))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,14 +28,18 @@ class Found:
     """What was made of one examination.
 
     Attributes:
-        grid: The images, for their grid.
+        scan: The examination.
+        image: The echo that was segmented, or the first one, for pictures; float32 `[x, y, z]`.
         mask: bool `[x, y, z]`; None where none was asked for.
-        fit: None where none was asked for, or there are no echoes.
+        probability: float32 `[x, y, z]`; None where none was asked for.
+        fit: None where there are no echoes to fit.
         record: What measurements.json says.
     """
 
-    grid: Volume
+    scan: Scan
+    image: Volume
     mask: np.ndarray | None
+    probability: np.ndarray | None
     fit: Fit | None
     record: dict
 
@@ -102,247 +48,252 @@ class Found:
         """Whether a mask was asked for, and no liver was found."""
         return self.mask is not None and not self.mask.any()
 
-
-def has_echoes(exam: Exam) -> bool:
-    """Whether a row of a manifest is one to fit: MR, with enough echo times."""
-    return exam.modality == "MR" and len(exam.te_ms) >= acquisition.FEWEST_ECHOES
-
-
-def acquired(exam: Exam, with_phase: bool) -> Acquisition:
-    """What the fit needs to know of an examination, with or without its phase."""
-    precession = exam.precession if with_phase else None
-    return Acquisition(exam.te_ms, exam.field_strength_t, precession)
+    @property
+    def flagged(self) -> bool:
+        """Whether the mask has a flag."""
+        return bool(self.record["flags"])
 
 
-def check_echoes(exam: Exam, image: nifti.Header, echo_count: int) -> None:
-    """Checks what the fit needs, as far as the row and the files' headers tell.
+class Clock:
+    """How long each stage takes, in seconds; told to whoever wants to know when one begins."""
 
-    Args:
-        exam: The examination.
-        image: The header of its first image.
-        echo_count: The echoes that its images hold.
+    def __init__(self, tell: Callable[[str], None] = lambda stage: None):
+        """Args: tell: is called with the name of each stage when it begins."""
+        self.seconds: dict[str, float] = {}
+        self._tell = tell
+        self._stage, self._since = "", 0.0
 
-    Raises:
-        InputError: Echo times, field strength or phase images that cannot be used.
-    """
-    first = exam.images[0]
-    acquisition.check(acquired(exam, bool(exam.phase_images)), echo_count, first)
-    if not exam.phase_images:
-        return
-    manifest.check_phase(exam)
-    headers = {path: nifti.read_header(path) for path in exam.phase_images}
-    for path, header in headers.items():
-        geometry.check_same_grid(image, header, path, f"the image {first.name}")
-    phase_count = sum(header.echo_count for header in headers.values())
-    if phase_count != echo_count:
-        fault = f"{phase_count} phase images for {echo_count} magnitude images"
-        raise InputError(exam.phase_images[0], fault, "Give one for each echo")
+    def begin(self, stage: str) -> None:
+        """Ends the stage before and begins another one."""
+        self.end()
+        self._tell(stage)
+        self._stage, self._since = stage, time.perf_counter()
 
-
-def request(exam: Exam, predictor: Predictor | None, options: FitOptions | None) -> dict:
-    """What the results of an examination depend on, to tell whether they are still those.
-
-    Raises:
-        InputError: An image cannot be read.
-    """
-    sequence = {"tr_ms": exam.tr_ms, "flip_angle_deg": exam.flip_angle_deg}
-    return {
-        "schema_version": _SCHEMA_VERSION,
-        "modality": exam.modality,
-        "images_sha256": list(manifest.image_hashes(exam)),
-        "checkpoint": identity(predictor) if predictor else None,
-        "fit": fit_request(exam) | sequence | dataclasses.asdict(options) if options else None,
-    }
-
-
-def fit_request(exam: Exam) -> dict:
-    """What the fit of an examination depends on beside its magnitude images and the options.
-
-    Raises:
-        InputError: An image cannot be read.
-    """
-    return {
-        "phase_sha256": [manifest.image_hash(path) for path in exam.phase_images],
-        "phase_unit": exam.phase_unit,
-        "precession": exam.precession,
-        "te_ms": list(exam.te_ms),
-        "field_strength_t": exam.field_strength_t,
-    }
-
-
-def is_done(folder: pathlib.Path, wanted: Mapping) -> bool:
-    """Whether a folder holds the results of this request, whole: they are written in that order."""
-    try:
-        return json.loads((folder / _DONE).read_text(encoding="utf-8"))["request"] == wanted
-    except (OSError, ValueError, KeyError, TypeError):
-        return False  # not there yet, or damaged
-
-
-def forget_other(folder: pathlib.Path, wanted: Mapping) -> None:
-    """Removes the record of another request: it is not to stand where this one is refused or fails.
-
-    Raises:
-        OSError: It cannot be removed.
-    """
-    if not is_done(folder, wanted):
-        (folder / _DONE).unlink(missing_ok=True)
-
-
-def read(exam: Exam, with_phase: bool) -> Scan:
-    """Reads the images of an examination.
-
-    Args:
-        exam: The examination; its only image may be an ISMRM `.mat` file.
-        with_phase: Whether to read phase images, too, where there are any.
-
-    Raises:
-        InputError: As `manifest.load_complex`, `manifest.load_image` and `matlab.read`.
-    """
-    if matlab.is_matlab_name(exam.images[0]):
-        held = matlab.read(exam.images[0])
-        told = {"te_ms": held.te_ms, "field_strength_t": held.field_strength_t}
-        exam = dataclasses.replace(exam, **told, precession=held.precession)
-        return Scan(exam, held.volume, held.mask, held.spacing_known)
-    echoes = manifest.load_complex(exam) if with_phase else None
-    return Scan(exam, manifest.load_image(exam) if echoes is None else echoes)
+    def end(self) -> None:
+        """Ends the stage, if there is one."""
+        if self._stage:
+            spent = time.perf_counter() - self._since
+            self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent
+        self._stage = ""
 
 
 def find(
-    exam: Exam, predictor: Predictor | None, options: FitOptions | None, wanted: Mapping
+    scan: Scan,
+    predictor: Predictor | None,
+    options: Options,
+    wanted: Mapping,
+    clock: Clock | None = None,
 ) -> Found:
     """Computes what is asked for of one examination; writes nothing.
 
     Args:
-        exam: The examination. A row of a manifest that has no echoes is not fitted; one made from
-            flags is to have them.
+        scan: The examination, read.
         predictor: Segments; None for no mask.
-        options: Of the fit; None for no maps.
-        wanted: The `request` of these three.
+        options: What to do.
+        wanted: The `options.request` of these three.
+        clock: Measures the stages.
 
     Raises:
-        InputError: As `read`, `fit` and `Predictor.probability`. Echoes that cannot be fitted are
-            refused before the network's work.
+        InputError: As `fitting.fit` and `Predictor.segment`. Echoes that cannot be fitted, though
+            maps are asked for, are refused before the network's work.
     """
-    fitting = options is not None and (exam.manifest is None or has_echoes(exam))
-    scan = read(exam, fitting)
-    mask = found = told = t1 = None
-    if fitting:
+    clock = clock or Clock()
+    exam = scan.exam
+    fitted = _is_fitted(scan, options)
+    t1 = None
+    if fitted:
         maps.check(scan.volume, scan.acquired, exam.images[0])
-        t1 = _t1_correction(scan.exam, options) if options.t1_correction else None
+        t1 = fitting.t1_correction(exam, options.fit)
+    image = scan.echo(options.echo or 1)
+    segmentation = mask = found = None
     if predictor:
-        subject = str(exam.images[0])
-        probability = predictor.probability(scan.first_echo, exam.modality, subject)
-        mask = postprocess.threshold(probability)
-    if fitting:
-        found = fit(scan, mask, options, t1)
-        told = maps.facts(found, scan.acquired, options.spectrum, t1)
-        told |= {
-            "regularised": None if told["method"] == "complex" else options.regularised,
-            "spacing_known": scan.spacing_known,
-            "liver": _over_liver(found, scan, mask),
-        }
-    record = _record(scan, mask, predictor) | {"maps": told, "request": dict(wanted)}
-    return Found(scan.volume, mask, found, record)
-
-
-def fit(
-    scan: Scan,
-    liver: np.ndarray | None = None,
-    options: FitOptions | None = None,
-    t1: T1Correction | None = None,
-) -> Fit:
-    """Fits the echoes of a scan in its body, and wherever there is said to be liver.
-
-    Args:
-        scan: The echoes.
-        liver: bool `[x, y, z]`: fitted even where it is dark; None for no more than the body.
-        options: By default those of `FitOptions`.
-        t1: The correction to make; None for none.
-
-    Raises:
-        InputError: As `maps.fit`.
-    """
-    subject = scan.exam.images[0]
-    options = options or FitOptions()
-    how = (options.spectrum, t1, options.regularised)
-    where = (scan.body, liver, scan.spacing_known)
-    return maps.fit(scan.volume, scan.acquired, subject, *how, *where)
-
-
-def write(found: Found, folder: pathlib.Path) -> None:
-    """Writes the files, measurements.json last; those of an earlier run are removed first.
-
-    Raises:
-        InputError: A map or a mask cannot be written.
-        OSError: Something else cannot.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (_DONE, _MASK, *maps.FILES):
-        (folder / name).unlink(missing_ok=True)
-    mask_sha256 = None
-    if found.mask is not None:
-        nifti.write(folder / _MASK, found.mask, found.grid)
-        mask_sha256 = files.sha256(folder / _MASK)
-    if found.fit is not None:
-        maps.write(folder, found.fit, found.grid)
-    packages = ("jax", "numpy", "scipy", "nibabel")
-    versions = {package: metadata.version(package) for package in packages}
-    closing = {
-        "mask_sha256": mask_sha256,
-        "versions": {"python": platform.python_version(), **versions},
-        "finished_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        clock.begin("segmenting")
+        segmentation = _segmented(scan, image, predictor, options)
+        mask = postprocess.threshold(segmentation.probability)
+        if options.postprocessed:
+            mask = postprocess.fill_holes(postprocess.largest_component(mask))
+    if fitted:
+        clock.begin("fitting echoes")
+        found = fitting.fit(scan, mask, options.fit, t1)
+    clock.begin("measuring")
+    record = _described(scan, options) | _measured(scan, image, mask)
+    record |= _judged(scan, image, mask, segmentation)
+    record["pdff"] = record["r2star"] = None
+    record["pdff_reason"] = _NO_MASK if mask is None else _EMPTY_MASK
+    record["maps"] = fitting.facts(found, scan, mask, options.fit, t1) if found else None
+    if mask is not None and mask.any():
+        record |= _fat(scan, mask, found)
+    clock.end()
+    record |= {
+        "checkpoint": predictor.checkpoint if predictor else None,
+        "seconds": _split(clock.seconds, segmentation),
+        "request": dict(wanted),
     }
-    files.write_json(folder / _DONE, found.record | closing)
+    kept = segmentation.probability if segmentation and options.probability else None
+    return Found(scan, image, mask, kept, found, record)
 
 
 def words(found: Found) -> str:
     """The outcome in a line for the terminal."""
-    parts = []
+    parts, record = [], found.record
     if found.empty:
         parts.append("no liver was found")
     elif found.mask is not None:
-        parts.append(f"liver volume {found.record['volume_ml']:.1f} mL")
-        liver = found.record["maps"] and found.record["maps"]["liver"]
-        if liver and liver["pdff"]["mean"]["value"] is not None:
-            parts.append(f"mean PDFF {liver['pdff']['mean']['value']:.1f} %")
+        parts.append(f"liver volume {record['volume_ml']:.1f} mL")
+        if record["pdff"] and record["pdff"]["mean"]["value"] is not None:
+            parts.append(f"mean PDFF {record['pdff']['mean']['value']:.1f} %")
     if found.fit is not None:
-        method, voxels = found.record["maps"]["method"], found.record["maps"]["voxels"]
+        method, voxels = record["maps"]["method"], record["maps"]["voxels"]
         doubtful = f"{voxels['ambiguous']} ambiguous, {voxels['failed']} failed"
         seen = sum(voxels.values()) - voxels["background"]
         parts.append(f"{method} fit of {seen} voxels ({doubtful})")
+    if found.flagged:
+        parts.append("flagged: " + ", ".join(flag["flag"] for flag in record["flags"]))
     return "; ".join(parts)
 
 
-def _t1_correction(exam: Exam, options: FitOptions) -> T1Correction:
-    conditions = (exam.field_strength_t, exam.tr_ms, exam.flip_angle_deg)
-    given = (options.t1_water_ms, options.t1_fat_ms)
-    return acquisition.t1_correction(*conditions, *given, exam.images[0])
+def _is_fitted(scan: Scan, options: Options) -> bool:
+    """Whether its echoes are fitted: for maps, or for the PDFF where no map came with it.
+
+    A row of a manifest without echoes has no maps; what was named by flags is to have them.
+    """
+    if options.maps:
+        return scan.exam.manifest is None or scans.has_echoes(scan.exam)
+    known = scan.exam.field_strength_t is not None and scan.exam.pdff_map is None
+    return known and scans.has_echoes(scan.exam)
 
 
-def _over_liver(found: Fit, scan: Scan, mask: np.ndarray | None) -> dict | None:
-    """The maps over the liver in a few numbers; None without a liver."""
-    if mask is None or not mask.any():
-        return None
-    affine, fitted = scan.volume.affine, np.asarray(found.fitted)
-    vessels = parenchyma.find_vessels(scan.volume.data, mask, affine)
-    percent, per_s = np.asarray(found.pdff_percent), np.asarray(found.r2star_per_s)
+def _segmented(scan: Scan, image: Volume, predictor: Predictor, options: Options) -> Segmentation:
+    how = (scan.exam.modality, str(scan.exam.images[0]), options.augmented)
+    if options.echo is None and scan.volume.echo_count > 1:
+        return predictor.consensus(scan.magnitude, *how)
+    return predictor.segment(image, *how)
+
+
+def _described(scan: Scan, options: Options) -> dict:
+    exam, volume = scan.exam, scan.volume
     return {
-        "voxels": maps.counts(found, mask),
-        "pdff": pdff.summarise(percent, mask, affine, vessels, fitted).to_json(),
-        "r2star": r2star.summarise(per_s, mask, affine, vessels, fitted).to_json(),
+        "exam_id": exam.exam_id,
+        "modality": exam.modality,
+        "input": {
+            "format": _format(scan),
+            "files": len(exam.images),
+            "echoes": volume.echo_count,
+            "notes": list(scan.notes),
+        }
+        | (_identifiers(scan) if options.keep_identifiers else {}),
+        "grid": {
+            "shape": list(volume.grid_shape),
+            "spacing_mm": [round(step, 6) for step in volume.spacing_mm.tolist()],
+            "axes": "".join(volume.axis_codes),
+        },
     }
 
 
-def _record(scan: Scan, mask: np.ndarray | None, predictor: Predictor | None) -> dict:
-    exam = scan.exam
+def _identifiers(scan: Scan) -> dict:
+    told = identifiers.of(scan.origin.datasets[0]) if scan.origin else None
+    return {"names": [path.name for path in scan.exam.images], "dicom": told}
+
+
+def _format(scan: Scan) -> str:
+    if scan.origin is not None:
+        return "dicom"
+    name = scan.exam.images[0].name.lower().removesuffix(".gz")
+    return name.rpartition(".")[2]
+
+
+def _measured(scan: Scan, image: Volume, mask: np.ndarray | None) -> dict:
+    affine = scan.volume.affine
     reason = _NO_MASK if mask is None else None if mask.any() else _EMPTY_MASK
-    return {
+    figures = {
         "status": "empty" if reason == _EMPTY_MASK else "ok",
-        "input": [path.name for path in exam.images],
-        "phase": [path.name for path in exam.phase_images],
-        "modality": exam.modality,
-        "volume_ml": None if reason else volumetry.volume_ml(mask, scan.volume.affine),
+        "volume_ml": None,
         "volume_ml_reason": reason,
         "mask_voxels": None if mask is None else int(mask.sum()),
-        "checkpoint": predictor.checkpoint if predictor else None,
+        "sections": [],
+        "dimensions_mm": None,
+        "attenuation": None,
+    }
+    if reason:
+        return figures
+    figures["volume_ml"] = volumetry.volume_ml(mask, affine)
+    figures["sections"] = [
+        {
+            "index": section.index,
+            "level_mm": round(section.level_mm, 3),
+            "area_cm2": round(section.area_cm2, 4),
+        }
+        for section in volumetry.section_areas_cm2(mask, affine)
+    ]
+    figures["dimensions_mm"] = dimensions.extent_mm(mask, affine).to_json()
+    if scan.exam.modality == "CT":
+        held = attenuation.summarise(image.data, mask, affine, scan.exam.contrast_phase or None)
+        figures["attenuation"] = held.to_json()
+    return figures
+
+
+def _judged(
+    scan: Scan, image: Volume, mask: np.ndarray | None, segmentation: Segmentation | None
+) -> dict:
+    if mask is None:
+        nothing = {"volume_interval_ml": None, "volume_interval_ml_reason": _NO_MASK}
+        return nothing | {"quality": None, "flags": []}
+    return trust.judge(
+        mask=mask,
+        probability=segmentation.probability,
+        affine=scan.volume.affine,
+        image=image.data,
+        modality=scan.exam.modality,
+        doubts=segmentation.doubts(),
+        echo_dice=segmentation.echo_dice,
+    ).to_json()
+
+
+def _fat(scan: Scan, mask: np.ndarray, found: Fit | None) -> dict:
+    """PDFF and R2* over a liver: of the map that came with it, else of the fit."""
+    told: dict = {"pdff_reason": None}
+    if found is not None:
+        told |= fitting.over_liver(found, scan, mask)
+    if scan.exam.pdff_map is not None:
+        try:
+            held = manifest.load_pdff_percent(scan.exam)
+        except InputError as error:
+            if found is None:
+                told["pdff_reason"] = f"{error.fault}. {error.remedy}"
+            return told
+        summary = pdff.summarise(held.data, mask, scan.volume.affine)
+        told["pdff"] = {"source": "map"} | summary.to_json()
+    elif found is None:
+        told["pdff_reason"] = _why_no_fat(scan)
+    return told
+
+
+def _why_no_fat(scan: Scan) -> str:
+    count, fewest = scan.volume.echo_count, acquisition.FEWEST_ECHOES
+    if scan.exam.modality == "CT":
+        return "a CT has no echoes; attenuation has an estimate"
+    if count < fewest:
+        return f"there is no PDFF map, and of {count} echo{'es' * (count > 1)} none can be fitted"
+    return "there is no PDFF map, and echo times or field strength are not known"
+
+
+def _split(stages: Mapping[str, float], segmentation: Segmentation | None) -> dict[str, float]:
+    """The seconds of each stage; the network's own split in place of the whole."""
+    names = {"reading": "read", "fitting echoes": "fit", "measuring": "measure"}
+    seconds = {names[name]: spent for name, spent in stages.items() if name in names}
+    inner = dict(segmentation.seconds) if segmentation else {}
+    if "segmenting" in stages:
+        # Threshold, largest component and holes: what the network's own stages leave.
+        inner["postprocess"] = max(0.0, stages["segmenting"] - sum(inner.values()))
+    return {name: round(spent, 3) for name, spent in (seconds | inner).items()}
+
+
+def placeholder(exam: Exam, status: str, reason: str) -> dict:
+    """The record of an examination that was refused or failed: no request, so it is tried again."""
+    return {
+        "schema_version": None,
+        "exam_id": exam.exam_id,
+        "status": status,
+        "reason": reason,
+        "request": None,
     }

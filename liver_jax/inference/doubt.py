@@ -4,7 +4,8 @@ All is measured on the network's grid, where it costs least. Each figure is one 
 examination, None where the network finds no liver at all.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import special
@@ -84,3 +85,22 @@ def soft_dice(probability: np.ndarray) -> float | None:
         return None
     inside = probability[mask].sum(dtype=float)
     return float(2 * inside / (probability.sum(dtype=float) + pixels))
+
+
+def echo_dice(masks: Sequence[np.ndarray]) -> float | None:
+    """Mean Dice of every two echoes' masks: one liver should be found on all of them.
+
+    Args:
+        masks: bool [slice, row, column], one for each echo.
+
+    Returns:
+        None of a single echo, and where all are empty; two empty ones among others count for
+        nothing, an empty one with another for 0.
+    """
+    sizes = [np.count_nonzero(mask) for mask in masks]
+    found = [
+        2 * np.count_nonzero(masks[first] & masks[second]) / (sizes[first] + sizes[second])
+        for first, second in itertools.combinations(range(len(masks)), 2)
+        if sizes[first] + sizes[second]
+    ]
+    return float(np.mean(found)) if found else None

@@ -1,19 +1,23 @@
 """A checkpoint applied to scans: probability of liver on each scan's own grid."""
 
+import collections
+import contextlib
 import dataclasses
 import hashlib
 import json
 import pathlib
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from flax import linen as nn
 
-from liver_jax.checkpoint import store
+from liver_jax.checkpoint import portable, store
 from liver_jax.data import preprocess
-from liver_jax.inference import doubt
+from liver_jax.errors import InputError
+from liver_jax.inference import doubt, passes, postprocess
 from liver_jax.model import compiler, precision, unet
 from liver_jax.volume.geometry import Volume
 
@@ -27,18 +31,25 @@ class Segmentation:
 
     Attributes:
         probability: [x, y, z] float32 in [0, 1], on the scan's own grid.
-        augmentation_dice: How much the mask stays the same when the image changes.
+        augmentation_dice: How much the mask stays the same when the image changes; of several
+            echoes that of the first.
         border_entropy: Bits for each pixel of the mask.
         soft_dice: The Dice that the probabilities let expect.
+        echo_dice: Mean Dice of every two echoes' masks; None of a single echo, and where no echo
+            shows a liver.
+        seconds: What each stage took: `preprocess`, `network` (with what the doubts need of it)
+            and `resample`.
     """
 
     probability: np.ndarray
     augmentation_dice: float | None
     border_entropy: float | None
     soft_dice: float | None
+    echo_dice: float | None = None
+    seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def doubts(self) -> dict[str, float | None]:
-        """The figures without the probability, by name."""
+        """What the network says of a single image, by name."""
         return {
             "augmentation_dice": self.augmentation_dice,
             "border_entropy": self.border_entropy,
@@ -59,6 +70,8 @@ class Predictor:
         config: What it was trained with; empty for a network in training.
         checkpoint: Which checkpoint it is, for people; empty for a network in training.
         step: The checkpoint's step.
+        architecture: The arguments of `unet.UNet` but its dtype; empty for a network in training.
+        record_sha256: Of the whole run record, where `record` is what an exported file keeps of it.
     """
 
     forward: Callable[[Any, jax.Array], jax.Array]
@@ -69,40 +82,85 @@ class Predictor:
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     checkpoint: str = ""
     step: int = 0
+    architecture: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    record_sha256: str | None = None
 
     @classmethod
-    def from_checkpoint(cls, folder: str | pathlib.Path) -> "Predictor":
-        """Loads a run folder (its best checkpoint) or RUN/latest.
+    def from_checkpoint(cls, path: str | pathlib.Path) -> "Predictor":
+        """Loads a run folder (its best checkpoint), RUN/latest, or a file that was exported.
 
         Raises:
-            InputError: There is no checkpoint.
+            InputError: There is no checkpoint, or the file cannot be used.
         """
-        location = store.resolve(folder)
+        path = pathlib.Path(path)
+        if path.is_file() or path.suffix == portable.SUFFIX:
+            return cls._from_file(path)
+        location = store.resolve(path)
         meta = store.read_meta(location)
-        architecture = dict(meta["model"])
-        model = unet.UNet(**architecture, dtype=precision.compute_dtype("auto"))
-        return cls(
-            forward=make_forward(model),
-            variables=jax.device_put(store.read_model(location)),
-            settings=preprocess.Settings(**meta["preprocess"]),
-            batch_size=default_batch_size(),
+        return cls._loaded(
+            meta["model"],
+            store.read_model(location),
+            preprocess.Settings(**meta["preprocess"]),
             record=meta["record"],
             config=meta["config"],
             checkpoint=str(location),
             step=location.step,
         )
 
+    @classmethod
+    def _from_file(cls, path: pathlib.Path) -> "Predictor":
+        held = portable.read(path)
+        network = held.network
+        try:
+            settings = preprocess.Settings(**network["preprocess"])
+            settings.check(2 ** network["model"]["depth"])
+            told = {name: dict(network[name]) for name in ("record", "config")}
+            told |= {"step": int(network["step"])}
+            told |= {name: str(network[name]) for name in ("checkpoint", "record_sha256")}
+        except (KeyError, TypeError, ValueError) as error:
+            fault = f"does not say how its network is to be used ({error})"
+            raise InputError(path, fault, "Export it anew from its run folder") from error
+        return cls._loaded(network["model"], held.variables, settings, **told)
+
+    @classmethod
+    def _loaded(
+        cls,
+        architecture: Mapping[str, Any],
+        variables: Mapping[str, Any],
+        settings: preprocess.Settings,
+        **told: Any,
+    ) -> "Predictor":
+        model = unet.UNet(**architecture, dtype=precision.compute_dtype("auto"))
+        return cls(
+            forward=make_forward(model),
+            variables=jax.device_put(variables),
+            settings=settings,
+            batch_size=default_batch_size(),
+            architecture=architecture,
+            **told,
+        )
+
     def slices(self, images: np.ndarray) -> np.ndarray:
-        """Probability of liver in preprocessed slices, [slice, row, column] float32 both ways."""
-        padded = -len(images) % self.batch_size
-        images = np.concatenate([images, np.zeros((padded, *images.shape[1:]), images.dtype)])
+        """Probability of liver in preprocessed slices, [slice, row, column] float32 both ways.
+
+        A slice's probability does not depend on the others in its batch.
+        """
+        starts = range(0, len(images), self.batch_size)
         parts = [
-            self.forward(self.variables, images[start : start + self.batch_size])
-            for start in range(0, len(images), self.batch_size)
+            self.forward(self.variables, self._batch(images[start : start + self.batch_size]))
+            for start in starts
         ]
         # Asked for only when all are under way: the device computes while this thread dispatches.
-        whole = np.concatenate([np.asarray(part) for part in parts])
-        return whole[: len(whole) - padded]
+        probability = np.empty(images.shape, np.float32)
+        for start in starts:
+            wanted = probability[start : start + self.batch_size]
+            wanted[:] = np.asarray(parts.pop(0))[: len(wanted)]
+        return probability
+
+    def _batch(self, images: np.ndarray) -> np.ndarray:
+        """Fills up the last batch, so that all have the shape that was compiled."""
+        missing = self.batch_size - len(images)
+        return np.pad(images, ((0, missing), (0, 0), (0, 0))) if missing else images
 
     def probability(self, volume: Volume, modality: str, subject: str = "scan") -> np.ndarray:
         """Probability of liver on the scan's own grid.
@@ -121,24 +179,72 @@ class Predictor:
         images, placement = self._prepared(volume, modality, subject)
         return preprocess.to_scan_grid(self.slices(images), placement, volume)
 
-    def segment(self, volume: Volume, modality: str, subject: str = "scan") -> Segmentation:
+    def segment(
+        self, volume: Volume, modality: str, subject: str = "scan", augmented: bool = False
+    ) -> Segmentation:
         """The same probability, and what it and a few more forward passes say of its worth.
 
         Args:
             volume: As for `probability`.
             modality: As for `probability`.
             subject: As for `probability`.
+            augmented: Whether to take the mean over slices turned and magnified a little (module
+                `passes`), at five times the cost.
 
         Raises:
             InputError: Intensities that cannot be used.
         """
-        images, placement = self._prepared(volume, modality, subject)
-        found = self.slices(images)
+        return self._segment([volume], modality, subject, augmented)
+
+    def consensus(
+        self, volume: Volume, modality: str, subject: str = "scan", augmented: bool = False
+    ) -> Segmentation:
+        """All echoes of an examination together: the mean of their probabilities.
+
+        Args:
+            volume: [x, y, z, echo] magnitude, or [x, y, z], which is `segment`.
+            modality: As for `probability`.
+            subject: As for `probability`.
+            augmented: As for `segment`, for every echo.
+
+        Raises:
+            InputError: Intensities of an echo that cannot be used.
+        """
+        if volume.data.ndim == 3:
+            return self.segment(volume, modality, subject, augmented)
+        echoes = [Volume(volume.data[..., k], volume.affine) for k in range(volume.echo_count)]
+        return self._segment(echoes, modality, subject, augmented)
+
+    def _segment(
+        self, echoes: Sequence[Volume], modality: str, subject: str, augmented: bool
+    ) -> Segmentation:
+        seconds = collections.defaultdict(float)
+        with _timed(seconds, "preprocess"):
+            placement = preprocess.place(echoes[0], modality, self.settings)
+        mean, masks, steadiness = 0.0, [], None
+        for number, echo in enumerate(echoes, 1):
+            named = f"{subject}, echo {number}" if len(echoes) > 1 else subject
+            with _timed(seconds, "preprocess"):
+                images = preprocess.image_slices(echo, modality, placement, self.settings, named)
+            with _timed(seconds, "network"):
+                found = self.slices(images)
+                if number == 1:
+                    steadiness = doubt.augmentation_dice(self.slices, images, found)
+                if augmented:
+                    found = passes.mean_probability(self.slices, images, found)
+                masks.append(postprocess.threshold(found))
+                mean = mean + found if number > 1 else found
+        if len(echoes) > 1:
+            mean /= np.float32(len(echoes))
+        with _timed(seconds, "resample"):
+            probability = preprocess.to_scan_grid(mean, placement, echoes[0])
         return Segmentation(
-            probability=preprocess.to_scan_grid(found, placement, volume),
-            augmentation_dice=doubt.augmentation_dice(self.slices, images, found),
-            border_entropy=doubt.border_entropy(found),
-            soft_dice=doubt.soft_dice(found),
+            probability=probability,
+            augmentation_dice=steadiness,
+            border_entropy=doubt.border_entropy(mean),
+            soft_dice=doubt.soft_dice(mean),
+            echo_dice=doubt.echo_dice(masks),
+            seconds=dict(seconds),
         )
 
     def _prepared(
@@ -150,24 +256,41 @@ class Predictor:
 
 
 def identity(predictor: Predictor) -> dict:
-    """Tells a checkpoint from another one that was trained into the same folder later."""
+    """Tells a checkpoint from another one that was trained into the same folder later.
+
+    An exported file has the step and the hash of the run that it came from.
+    """
     record = json.dumps(dict(predictor.record), sort_keys=True, default=str)
+    sha256 = predictor.record_sha256 or hashlib.sha256(record.encode()).hexdigest()
     return {
         "checkpoint": predictor.checkpoint,
         "step": int(predictor.step),
-        "record_sha256": hashlib.sha256(record.encode()).hexdigest(),
+        "record_sha256": sha256,
     }
 
 
 def make_forward(model: nn.Module) -> Callable[[Any, jax.Array], jax.Array]:
     """The jitted forward pass: (variables, [batch, row, column]) -> probability of liver."""
+    return jax.jit(forward_of(model), compiler_options=compiler.options())
+
+
+def forward_of(model: nn.Module) -> Callable[[Any, jax.Array], jax.Array]:
+    """What `make_forward` compiles."""
 
     def forward(variables: Any, images: jax.Array) -> jax.Array:
         return jax.nn.sigmoid(model.apply(variables, images[..., None], train=False))
 
-    return jax.jit(forward, compiler_options=compiler.options())
+    return forward
 
 
 def default_batch_size() -> int:
     """Slices in a batch on this machine's default device."""
     return _BATCH_ON_CPU if jax.default_backend() == "cpu" else _BATCH_ON_ACCELERATOR
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Adds the time of what is done within to a stage; arrays are then numpy's, so it is done."""
+    start = time.perf_counter()
+    yield
+    seconds[stage] += time.perf_counter() - start

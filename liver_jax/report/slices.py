@@ -123,12 +123,12 @@ def placing(volume: geometry.Placed) -> Placing:
 
 @dataclasses.dataclass(frozen=True)
 class Extent:
-    """Where two masks lie among the axial slices.
+    """Where a mask lies among the axial slices.
 
     Attributes:
-        held: Their slices, from the first to the last one with a mask; all if both are empty.
-        empty: Whether both are.
-        rows: Their rows and a margin around them; all if both are empty.
+        held: Its slices, from the first to the last one with a voxel; all if it is empty.
+        empty: Whether it is.
+        rows: Its rows and a margin around them; all if it is empty.
         columns: As the rows.
     """
 
@@ -138,20 +138,18 @@ class Extent:
     columns: slice
 
 
-def extent(ours: np.ndarray, theirs: np.ndarray, pixel_mm: tuple[float, float]) -> Extent:
-    """The slices, rows and columns to show.
+def extent(mask: np.ndarray, pixel_mm: tuple[float, float]) -> Extent:
+    """The slices, rows and columns that a mask lies in.
 
     Args:
-        ours: bool [slice, row, column].
-        theirs: bool [slice, row, column].
+        mask: bool [slice, row, column]; of two masks, either.
         pixel_mm: The size of a pixel along rows and columns.
     """
-    either = ours | theirs
-    count, height, width = either.shape
-    held = np.flatnonzero(either.any(axis=(1, 2)))
+    count, height, width = mask.shape
+    held = np.flatnonzero(mask.any(axis=(1, 2)))
     if not held.size:
         return Extent(slice(0, count), True, slice(0, height), slice(0, width))
-    plane = either[held[0] : held[-1] + 1].any(axis=0)
+    plane = mask[held[0] : held[-1] + 1].any(axis=0)
     ends = []
     for axis, length in enumerate((height, width)):
         inside = np.flatnonzero(plane.any(axis=1 - axis))
@@ -197,7 +195,7 @@ def key_slices(
     low, high = window_of(image, modality)
     planes, ours, theirs = reader_view(image, automated, manual)
     where = placing(image)
-    shown = extent(ours, theirs, where.pixel_mm)
+    shown = extent(ours | theirs, where.pixel_mm)
     size, pixel_mm = _size(shown.rows, shown.columns, where.pixel_mm)
     result = []
     for place in _chosen(ours, theirs, shown, count):

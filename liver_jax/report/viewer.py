@@ -47,7 +47,7 @@ def write(
     low, high = slices.window_of(image, modality)
     planes, ours, theirs = slices.reader_view(image, automated, manual)
     where = slices.placing(image)
-    extent = slices.extent(ours, theirs, where.pixel_mm)
+    extent = slices.extent(ours | theirs, where.pixel_mm)
     shown = _shown(extent, where.levels_mm)
     crop = (shown, extent.rows, extent.columns)
 

@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tqdm
 
-from liver_jax import files
 from liver_jax.cohort import manifest
 from liver_jax.cohort.manifest import Exam
 from liver_jax.errors import InputError
 from liver_jax.evaluation import predictions, results
-from liver_jax.examine import examination
+from liver_jax.examine import options
 from liver_jax.inference.predictor import Predictor, identity
 from liver_jax.scoring import scan
 from liver_jax.scoring.case import Case
-from liver_jax.volume import geometry, nifti
+from liver_jax.volume import geometry
 
 _Place = tuple[Exam, int | None]  # an examination and an echo, before it is known whose mask
 
@@ -56,10 +55,10 @@ def plan(
     if without := [exam.exam_id for exam in exams if exam.mask is None]:
         fault = f"no manual mask for {predictions.some(without)}"
         raise InputError("--manifest", fault, "Fill the column mask, or give them another split")
-    sha256 = functools.cache(files.sha256)
+    sha256 = functools.cache(manifest.image_hash)
     places: list[_Place] = []
     for exam in tqdm.tqdm(exams, "checking scans", unit="exam", delay=2):
-        count = _check_files(exam)
+        exam, count = _check_files(exam)
         if predictors:
             _check_unseen(exam, [sha256(path) for path in exam.images], predictors)
         echoes = [None] if count == 1 else range(1, count + 1)
@@ -114,24 +113,24 @@ def _of_folder(
         cases.append(case)
         if results.reuse(case.figures, case.fingerprint, mask) is None:
             image = exam.images[0]
-            predictions.read_mask(mask, nifti.read_header(image), f"the image {image.name}")
+            predictions.read_mask(mask, manifest.read_header(image), f"the image {image.name}")
     return cases
 
 
-def _check_files(exam: Exam) -> int:
-    """Checks by their headers that the files are there and lie on one grid; counts the echoes."""
-    first, *others = exam.images
-    image = nifti.read_header(first)
-    for other in others:
-        nifti.check_echo(first, image, other, nifti.read_header(other))
-    echo_count = len(exam.images) if others else image.echo_count
-    manifest.check_echo_count(exam, echo_count)
+def _check_files(exam: Exam) -> tuple[Exam, int]:
+    """Checks by their headers that the files are there and lie on one grid.
+
+    Returns:
+        The examination with what its files tell, and how many echoes they hold.
+    """
+    exam, image = manifest.load_header(exam)
+    manifest.check_echo_count(exam, image.echo_count)
     for path in (exam.mask, exam.pdff_map):
         if path is not None:
-            header = nifti.read_header(path)
+            header = manifest.read_header(path)
             manifest.check_one_volume(path, header.echo_count)
-            geometry.check_same_grid(image, header, path, f"the image {first.name}")
-    return echo_count
+            geometry.check_same_grid(image, header, path, f"the image {exam.images[0].name}")
+    return exam, image.echo_count
 
 
 def _check_unseen(
@@ -160,7 +159,7 @@ def _reference(exam: Exam, echo: int | None, sha256: Callable[[pathlib.Path], st
         pdff = [sha256(exam.pdff_map), exam.pdff_unit, *(sha256(path) for path in exam.images)]
     elif scan.is_fitted(exam):
         try:
-            request = examination.fit_request(exam)
+            request = options.fit_request(exam)
         except InputError as error:  # a phase image that is missing: the masks are compared still
             request = str(error)
         pdff = [[sha256(path) for path in exam.images], request]

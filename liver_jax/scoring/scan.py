@@ -12,8 +12,9 @@ from liver_jax.cohort import manifest
 from liver_jax.cohort.manifest import Exam
 from liver_jax.errors import InputError
 from liver_jax.evaluation import cases
-from liver_jax.examine import examination
-from liver_jax.volume import geometry, nifti
+from liver_jax.examine import fitting
+from liver_jax.examine import scan as scans
+from liver_jax.volume import geometry
 
 # A fit uses all cores by itself: two at once would only need twice the memory.
 _one_fit_at_a_time = threading.Lock()
@@ -22,7 +23,7 @@ _one_fit_at_a_time = threading.Lock()
 def is_fitted(exam: Exam) -> bool:
     """Whether its PDFF is to come from its echoes."""
     known = exam.field_strength_t is not None
-    return exam.pdff_map is None and known and examination.has_echoes(exam)
+    return exam.pdff_map is None and known and scans.has_echoes(exam)
 
 
 class Scan:
@@ -83,13 +84,13 @@ class Scan:
             return cases.PdffMap(stored.data, "map", find_vessels=self._find_vessels)
         if not is_fitted(self.exam):
             return None
-        header = nifti.read_header(self.exam.images[0])
-        examination.check_echoes(self.exam, header, self.image.echo_count)
-        scan = examination.read(self.exam, with_phase=True)
+        header = manifest.read_header(self.exam.images[0])
+        scans.check_echoes(self.exam, header, self.image.echo_count)
+        scan = scans.read(self.exam, with_phase=True)
         # Everywhere, so that it is not one of the masks that says where there is a value.
         everywhere = np.ones(scan.volume.grid_shape, bool)
         with _one_fit_at_a_time:
-            fit = examination.fit(dataclasses.replace(scan, body=everywhere))
+            fit = fitting.fit(dataclasses.replace(scan, body=everywhere))
         fitted, source = np.asarray(fit.fitted), f"{maps.method(fit)}_fit"
         return cases.PdffMap(np.asarray(fit.pdff_percent), source, fitted, self._find_vessels)
 

@@ -82,15 +82,21 @@ def canonical_transform(affine: np.ndarray) -> np.ndarray:
     return orientations.io_orientation(affine)
 
 
-def to_canonical(volume: Volume) -> Volume:
+def canonical_view(volume: Volume) -> Volume:
     """The same voxels with their axes permuted and flipped nearest to RAS+; nothing is resampled.
 
-    The affine follows the axes, so every voxel keeps its place in the patient.
+    The affine follows the axes, so every voxel keeps its place in the patient. The data are a view:
+    no voxel is copied, and what is written to it is written to the volume.
     """
     transform = canonical_transform(volume.affine)
-    data = orientations.apply_orientation(volume.data, transform)
     affine = volume.affine @ orientations.inv_ornt_aff(transform, volume.grid_shape)
-    return Volume(np.ascontiguousarray(data), affine)
+    return Volume(orientations.apply_orientation(volume.data, transform), affine)
+
+
+def to_canonical(volume: Volume) -> Volume:
+    """As `canonical_view`, copied into an array of its own."""
+    view = canonical_view(volume)
+    return Volume(np.ascontiguousarray(view.data), view.affine)
 
 
 def from_canonical(data: np.ndarray, like: Placed) -> np.ndarray:

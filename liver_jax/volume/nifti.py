@@ -12,7 +12,7 @@ import math
 import os
 import pathlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import nibabel as nib
@@ -21,11 +21,10 @@ from nibabel import spatialimages
 
 from liver_jax import files
 from liver_jax.errors import InputError
-from liver_jax.volume import geometry
+from liver_jax.volume import geometry, limits, stream, values
 from liver_jax.volume.geometry import Volume
 
 SUFFIXES = (".nii", ".nii.gz")
-_LARGEST_RATIO = 1032  # deflate shrinks no further (zlib's notes, "Maximum Compression Factor")
 _UNDAMAGED = "Copy or convert the file again"
 
 
@@ -64,11 +63,6 @@ class Header:
         """The distance between neighbouring voxels along each of the data's axes, `[3]`."""
         return geometry.spacing_mm(self.affine)
 
-    @property
-    def scaled(self) -> bool:
-        """Whether the values differ from what is stored."""
-        return (self.slope, self.intercept) != (1.0, 0.0)
-
 
 def is_nifti_name(path: str | os.PathLike) -> bool:
     """Whether a file's name ends as a NIfTI file's does."""
@@ -86,8 +80,8 @@ def read_header(path: str | os.PathLike) -> Header:
 
     Raises:
         InputError: The file is missing, unreadable, shorter than its header says, not 3D or 4D,
-            complex or colour, without an affine, or its spacing is zero, negative, not finite,
-            not in mm, or given twice with different values.
+            complex or colour, without an affine, beyond the bounds of `limits`, or its spacing is
+            zero, negative, not finite, not in mm, or given twice with different values.
     """
     path = pathlib.Path(path)
     with _opened(path) as file:
@@ -112,9 +106,10 @@ def read_header(path: str | os.PathLike) -> Header:
     )
     needed = header.offset + _voxel_bytes(header)
     size = path.stat().st_size
-    if needed > size * (_LARGEST_RATIO if _packed(path) else 1):
+    if needed > size * (limits.LARGEST_RATIO if _packed(path) else 1):
         fault = f"is cut short: its header promises {needed} bytes, and the file has {size}"
         raise InputError(path, fault, _UNDAMAGED)
+    limits.check_size(path, header.shape)
     return header
 
 
@@ -133,19 +128,7 @@ def read_image(path: str | os.PathLike) -> Volume:
     """
     path = pathlib.Path(path)
     header = read_header(path)
-    stored = _read_stored(path, header)
-    data = np.empty(header.shape, np.float32, order="F")
-    # Slice by slice: float64 copies of a whole CT would take more memory than the result.
-    for index in range(header.shape[-1]):
-        values = _values(stored[..., index], header)
-        _check_finite(path, values, index)
-        with np.errstate(over="ignore"):
-            data[..., index] = values
-        if not np.isfinite(data[..., index]).all() or not _exact(values, data[..., index], header):
-            largest = np.abs(values.astype(np.float64)).max()
-            fault = f"holds values up to {largest:.10g}, which float32 cannot hold"
-            raise InputError(path, fault, "Subtract an offset or rescale the image, and save it")
-    return Volume(data, header.affine)
+    return Volume(_read_values(path, header, np.float32, values.image_values), header.affine)
 
 
 def read_labels(path: str | os.PathLike) -> Volume:
@@ -166,54 +149,7 @@ def read_labels(path: str | os.PathLike) -> Volume:
     if len(header.shape) != 3:
         fault = f"has {header.echo_count} volumes, while a label file has one"
         raise InputError(path, fault, "Save the one that belongs to the image as a 3D file")
-    stored = _read_stored(path, header)
-    data = np.empty(header.shape, np.int32, order="F")
-    for index in range(header.shape[-1]):
-        values = _values(stored[..., index], header).astype(np.float64)
-        _check_finite(path, values, index)
-        whole = np.rint(values)
-        fractions = np.abs(values - whole) > 1e-3
-        if fractions.any():
-            fault = f"holds {values[fractions][0]:.6g}, while labels are whole numbers"
-            raise InputError(path, fault, "Resample labels by nearest neighbour, threshold maps")
-        if whole.min() < -(2**31) or whole.max() >= 2**31:
-            fault = f"holds labels from {whole.min():.0f} to {whole.max():.0f}, beyond int32"
-            raise InputError(path, fault, "Renumber the labels")
-        data[..., index] = whole
-    return Volume(data, header.affine)
-
-
-def read_echoes(paths: Sequence[str | os.PathLike]) -> Volume:
-    """Reads all echoes of an examination.
-
-    Args:
-        paths: One 3D or 4D file, or one 3D file for each echo, in the order of the echo times.
-
-    Returns:
-        float32 `[x, y, z, echo]`, or `[x, y, z]` for a single echo.
-
-    Raises:
-        InputError: As `read_image`; the echoes lie on different grids; or one of several is 4D.
-    """
-    first = read_image(paths[0])
-    if len(paths) == 1:
-        return first
-    data = np.empty((*first.grid_shape, len(paths)), np.float32, order="F")
-    for index, path in enumerate(paths):
-        echo = read_image(path) if index else first
-        check_echo(pathlib.Path(paths[0]), first, pathlib.Path(path), echo)
-        data[..., index] = echo.data
-    return Volume(data, first.affine)
-
-
-def check_echo(
-    first_path: pathlib.Path, first: Volume | Header, path: pathlib.Path, echo: Volume | Header
-) -> None:
-    """Refuses one of several echo files that is 4D or lies on another grid than the first."""
-    if echo.echo_count != 1:
-        fault = f"has {echo.echo_count} volumes, while it is one of several echo files"
-        raise InputError(path, fault, "Name one 4D file, or one 3D file for each echo")
-    geometry.check_same_grid(first, echo, path, f"the first echo {first_path.name}")
+    return Volume(_read_values(path, header, np.int32, values.label_values), header.affine)
 
 
 def write(
@@ -266,11 +202,10 @@ def write(
 def _opened(path: pathlib.Path) -> Iterator[BinaryIO]:
     """The file's bytes, unpacked; whatever it raises while in use becomes one line about `path`."""
     try:
-        if path.is_dir():
-            fault = "is a folder, and there is no reader for DICOM yet"
-            raise InputError(path, fault, "Convert the series to NIfTI, and name the .nii.gz file")
         if not path.exists():
             raise InputError(path, "no such file", "Correct the name, or put the file there")
+        if not path.is_file():  # a pipe, which one could wait for
+            raise InputError(path, "is not a regular file", "Name a .nii.gz file")
         if not is_nifti_name(path):
             fault = "is not a .nii or .nii.gz file"
             raise InputError(path, fault, "Convert it to NIfTI, and name that file")
@@ -323,11 +258,8 @@ def _affine(path: pathlib.Path, raw: nib.Nifti1Header) -> np.ndarray:
         fault = "has no affine (sform_code and qform_code are both 0): its sides are unknown"
         raise InputError(path, fault, "Convert the scan again from its source with its orientation")
     affine = np.asarray(affine, np.float64)
+    limits.check_affine(path, affine)
     spacing_mm = geometry.spacing_mm(affine)
-    if not (np.isfinite(affine).all() and (spacing_mm > 0).all()):
-        raise InputError(path, f"has a spacing of {_times(spacing_mm)} mm ({name})", remedy)
-    if abs(np.linalg.det(affine[:3, :3])) < 1e-3 * spacing_mm.prod():
-        raise InputError(path, f"has two axes in one direction ({name})", remedy)
     if not np.allclose(spacing_mm, pixdim, rtol=0.01, atol=0):
         fault = f"has two spacings: {_times(spacing_mm)} mm ({name}), {_times(pixdim)} mm (pixdim)"
         raise InputError(path, fault, remedy)
@@ -360,7 +292,7 @@ def _scaling(path: pathlib.Path, raw: nib.Nifti1Header) -> tuple[float, float]:
 
 def _offset(path: pathlib.Path, raw: nib.Nifti1Header) -> int:
     offset = float(raw["vox_offset"])
-    if not (math.isfinite(offset) and offset >= raw.single_vox_offset):
+    if not raw.single_vox_offset <= offset <= limits.MOST_BYTES_BESIDE:  # false of NaN, too
         raise InputError(path, f"has a damaged header (vox_offset is {offset:g})", _UNDAMAGED)
     return int(offset)
 
@@ -369,38 +301,14 @@ def _voxel_bytes(header: Header) -> int:
     return math.prod(header.shape) * header.dtype.itemsize
 
 
-def _read_stored(path: pathlib.Path, header: Header) -> np.ndarray:
-    """The stored values, `header.shape`, before slope and intercept."""
-    wanted = _voxel_bytes(header)
+def _read_values(
+    path: pathlib.Path, header: Header, dtype: type, convert: Callable[..., np.ndarray]
+) -> np.ndarray:
+    """The values, `header.shape`, with slope and intercept applied."""
+
+    def scaled(path: pathlib.Path, stored: np.ndarray, start: int) -> np.ndarray:
+        return convert(path, stored, start, header.slope, header.intercept)
+
     with _opened(path) as file:
         file.seek(header.offset)
-        block = file.read(wanted)
-        while file.read(1 << 20):  # to the end, where gzip compares its checksum
-            pass
-    if len(block) != wanted:
-        fault = f"is cut short: {wanted} bytes of voxels promised, {len(block)} found"
-        raise InputError(path, fault, _UNDAMAGED)
-    return np.ndarray(header.shape, header.dtype, block, order="F")
-
-
-def _values(stored: np.ndarray, header: Header) -> np.ndarray:
-    if not header.scaled:
-        return stored
-    return stored.astype(np.float64) * header.slope + header.intercept
-
-
-def _check_finite(path: pathlib.Path, values: np.ndarray, index: int) -> None:
-    faulty = ~np.isfinite(values)
-    if faulty.any():
-        where = [*(int(axis) for axis in np.argwhere(faulty)[0]), index]
-        fault = f"holds NaN or infinite voxels ({faulty.sum()} in one slice, the first at {where})"
-        raise InputError(path, fault, "Replace them by true values, or leave the scan out")
-
-
-def _exact(values: np.ndarray, held: np.ndarray, header: Header) -> bool:
-    """Whether float32 holds whole numbers as they are; fractions may be rounded."""
-    whole = header.slope.is_integer() and header.intercept.is_integer()
-    if header.dtype.kind == "f" or not whole or np.abs(held).max() < 2**24:
-        return True
-    # Beyond 2**53 float64, in which they are compared, would round both sides alike.
-    return bool(np.abs(held).max() <= 2**53 and (values.astype(np.float64) == held).all())
+        return stream.read_voxels(path, file, header.shape, header.dtype, dtype, scaled)

@@ -122,3 +122,46 @@ def test_livers_of_known_volume(real_data, name, label, expected_ml):
     labels = nifti.read_labels(real_data / name)
     found_ml = volumetry.volume_ml(labels.data == label, labels.affine)
     assert found_ml == pytest.approx(expected_ml, abs=0.05)
+
+
+def test_section_areas_by_hand():
+    mask = np.zeros((5, 4, 6), bool)
+    mask[1:3, 0, 1] = mask[0:4, 2, 3] = True
+    affine = np.array([[1.0, 0, 0, 9], [0, 2, 0, 9], [0, 0, -3, 100], [0, 0, 0, 1]])
+    found = volumetry.section_areas_cm2(mask, affine)
+    expected = [(1, 97, 0.04), (2, 94, 0), (3, 91, 0.08)]
+    np.testing.assert_allclose(found, expected)
+    assert [type(section.index) for section in found] == [int] * 3
+
+
+def test_an_empty_mask_has_no_sections():
+    assert volumetry.section_areas_cm2(np.zeros((2, 2, 2), bool), np.eye(4)) == []
+
+
+def test_sections_lie_across_the_patient_whatever_the_plane_of_the_scan():
+    mask = np.zeros((3, 4, 5), bool)  # sagittal sections: the first axis leads to the right
+    mask[:, 1, 1:3] = True
+    affine = np.array([[0.0, 0, 7, 0], [2, 0, 0, 0], [0, 3, 0, -40], [0, 0, 0, 1]])
+    (found,) = volumetry.section_areas_cm2(mask, affine)
+    assert found == (1, -37, pytest.approx(3 * 2 * 2 * 7 / 100))
+
+
+@hypothesis.settings(deadline=None, max_examples=40)
+@hypothesis.given(st.integers(0, 2**32 - 1))
+def test_areas_and_levels_give_the_volume_on_any_grid(seed):
+    rng = np.random.default_rng(seed)
+    mask = rng.random((4, 3, 5)) < 0.4
+    mask[0] = mask[-1] = mask[:, 0] = mask[:, -1] = mask[..., 0] = mask[..., -1] = True
+    affine = random_affine(rng)
+    found = volumetry.section_areas_cm2(mask, affine)
+    steps_mm = np.diff([section.level_mm for section in found])
+    np.testing.assert_allclose(steps_mm, steps_mm[0])
+    volume_ml = sum(section.area_cm2 for section in found) * abs(steps_mm[0]) / 10
+    assert volume_ml == pytest.approx(volumetry.volume_ml(mask, affine))
+
+
+def test_levels_of_a_tilted_gantry_lie_along_the_normal_and_rise_to_the_head():
+    affine = np.eye(4)
+    affine[:3, 2] = [0.0, 3.0, -4.0]
+    found = volumetry.section_areas_cm2(np.ones((1, 1, 3), bool), affine)
+    assert [section.level_mm for section in found] == pytest.approx([0, -4, -8])

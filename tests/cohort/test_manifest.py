@@ -93,8 +93,8 @@ FAULTS = {
     "no images": (changed(images=""), "images: is empty"),
     "gap in a list": (changed(images="a.nii;;b.nii"), "images: .* has an empty place"),
     "file twice": (changed(images="a.nii;a.nii"), "images: .* has a value twice"),
-    "DICOM file": (changed(images="a.dcm", te_ms=""), "no reader for DICOM yet. Convert .* NIfTI"),
-    "other format": (changed(images="a.nrrd", te_ms=""), r"a\.nrrd: is not \.nii"),
+    "DICOM mask": (changed(mask="a.dcm"), r"mask: a\.dcm: is not \.nii.* Convert it to NIfTI"),
+    "folder of masks": (changed(mask="masks/"), r"mask: masks/: is not \.nii"),
     "te count": (changed(te_ms="1.15"), "te_ms: 1 echo times for 2 images"),
     "te order": (changed(te_ms="2.3;1.15"), "te_ms: echo times do not rise"),
     "te word": (changed(te_ms="1.15;x"), "te_ms: 'x' is not a number"),
@@ -126,7 +126,7 @@ FURTHER = {
     "phase count": ({"phase_images": "p.nii", "phase_unit": "radian"}, "1 files for 2 images"),
     "phase unit": ({"phase_images": "p.nii;q.nii"}, "phase_unit: is empty"),
     "precession": ({"precession": "left"}, "precession: 'left' is unknown"),
-    "reader 2": ({"reader2_mask": "r.dcm"}, "reader2_mask: r.dcm: there is no reader for DICOM"),
+    "reader 2": ({"reader2_mask": "r.dcm"}, r"reader2_mask: r\.dcm: is not \.nii"),
     "flip angle": ({"flip_angle_deg": "270"}, "flip_angle_deg: 270 cannot be"),
     "gauss": ({"field_strength_t": "15000"}, "field_strength_t: 15000 cannot be"),
     "two fields": ({"field_strength_t": "1.5;3"}, "field_strength_t: has 2 values"),
@@ -142,10 +142,10 @@ def test_faults_of_further_columns(tmp_path, case):
         manifest.read(table(tmp_path, ",".join([ROW, *cells.values()]), header=header))
 
 
-def test_a_dicom_folder_is_refused_by_name(tmp_path):
-    (tmp_path / "series").mkdir()
-    with pytest.raises(InputError, match="column images: series/: there is no reader for DICOM"):
-        manifest.read(table(tmp_path, changed(images="series/", te_ms="")))
+@pytest.mark.parametrize("name", ["series/", "scan.zip", "IM0001", "CT.1.2.3", "a.nrrd", "a.mha"])
+def test_any_name_can_be_that_of_an_image(tmp_path, name):
+    (exam,) = manifest.read(table(tmp_path, changed(images=name, te_ms="")))
+    assert exam.images == (tmp_path / name,)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import gzip
 import itertools
+import tracemalloc
 
 import hypothesis
 import nibabel as nib
@@ -280,7 +281,7 @@ def test_fractions_are_rounded_to_float32(tmp_path):
 def test_missing_folder_and_foreign_files(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         nifti.read_image(tmp_path / "none.nii.gz")
-    with pytest.raises(InputError, match="folder, and there is no reader for DICOM yet"):
+    with pytest.raises(InputError, match="not a regular file"):
         nifti.read_image(tmp_path)
     (tmp_path / "scan.nrrd").write_bytes(b"NRRD")
     with pytest.raises(InputError, match=r"not a \.nii or \.nii\.gz"):
@@ -351,17 +352,48 @@ def test_labels_refused(tmp_path):
         nifti.read_labels(save(tmp_path / "d.nii", np.zeros((2, 2, 2, 3), np.uint8)))
 
 
-def test_echoes_from_one_file_or_many(tmp_path):
-    data = np.arange(2 * 3 * 4 * 6, dtype=np.float32).reshape(2, 3, 4, 6)
-    together = save(tmp_path / "all.nii.gz", data)
-    apart = [save(tmp_path / f"{echo}.nii.gz", data[..., echo]) for echo in range(6)]
-    for paths in ([together], apart):
-        np.testing.assert_array_equal(nifti.read_echoes(paths).data, data)
-    assert nifti.read_echoes(apart[:1]).data.shape == (2, 3, 4)
-    with pytest.raises(InputError, match=r"all\.nii\.gz: has 6 volumes"):
-        nifti.read_echoes([apart[0], together])
-    moved = AFFINE.copy()
-    moved[2, 3] = 4
-    off = save(tmp_path / "moved.nii.gz", data[..., 0], moved)
-    with pytest.raises(InputError, match=r"moved\.nii\.gz: lies on another grid than the first"):
-        nifti.read_echoes([apart[0], off])
+def test_a_scan_larger_than_the_bound_is_refused_before_memory_is_taken(tmp_path):
+    path = save(tmp_path / "a.nii", np.zeros((2, 2, 2), np.uint8))
+    content = bytearray(path.read_bytes())
+    header = nib.Nifti1Header(bytes(content[:348]), check=False)
+    header["dim"] = [3, 32000, 32000, 2, 1, 1, 1, 1]
+    content[:348] = header.binaryblock
+    with open(path, "wb") as file:
+        file.write(content)
+        file.truncate(352 + 2 * 32000**2)  # sparse: it takes no room on the disk
+    with pytest.raises(InputError, match=r"32000 x 32000 x 2 voxels .* at most 536870912 are"):
+        nifti.read_image(path)
+
+
+def test_a_file_that_goes_on_after_its_voxels_is_not_read_without_end(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.nii.gz", np.zeros((2, 2, 2), np.uint8))
+    path.write_bytes(path.read_bytes() + gzip.compress(bytes(3 * 2**20)))
+    assert nifti.read_image(path).data.shape == (2, 2, 2)
+    monkeypatch.setattr(nifti.stream.limits, "MOST_BYTES_BESIDE", 2**20)
+    with pytest.raises(InputError, match="goes on for more than"):
+        nifti.read_image(path)
+
+
+def test_a_scan_of_many_blocks_is_read_as_one(tmp_path, monkeypatch):
+    data = np.random.default_rng(0).normal(size=(5, 4, 7, 3)).astype(np.float32)
+    path = save(tmp_path / "a.nii.gz", data)
+    for size in (1, 5 * 4 * 4, 5 * 4 * 7 * 4, 2 * 5 * 4 * 7 * 4):
+        monkeypatch.setattr(nifti.stream, "_BLOCK_BYTES", size)
+        np.testing.assert_array_equal(nifti.read_image(path).data, data)
+
+
+def test_reading_does_not_hold_the_scan_twice(tmp_path):
+    path = save(tmp_path / "a.nii.gz", np.zeros((256, 256, 200), np.int16))
+    tracemalloc.start()
+    volume = nifti.read_image(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.8 * volume.data.nbytes
+
+
+@pytest.mark.parametrize(("place", "value"), [((0, 0), 1e-3), ((0, 3), 1e9), ((2, 2), 5000)])
+def test_a_grid_that_no_scan_has_is_refused(tmp_path, place, value):
+    affine = AFFINE.copy()
+    affine[place] = value
+    with pytest.raises(InputError, match=r"spacing of|from its origin"):
+        nifti.read_image(save(tmp_path / "a.nii", np.zeros((2, 2, 2)), affine))
