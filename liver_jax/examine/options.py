@@ -41,7 +41,7 @@ class Options:
     """What to do with an examination.
 
     Attributes:
-        series: Which series of a DICOM folder; None for the rule of `volume.dicom.series`.
+        series: Which series of a DICOM folder; None for the rule of `volume.dicom.choice`.
         echo: The echo to segment, from 1; None for the consensus of all.
         augmented: Whether to average over slightly changed images.
         postprocessed: Whether to keep the largest component alone, with its holes filled.

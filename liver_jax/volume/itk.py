@@ -198,9 +198,9 @@ def _nrrd_header(path: pathlib.Path, start: bytes) -> Header:
     for name in ("line skip", "lineskip", "byte skip", "byteskip"):
         if fields.get(name, "0") != "0":
             raise InputError(path, f"has a {name}, which is not read", _MISTAKE)
-    if fields.get("dimension") != "3":
-        found = f"has {fields.get('dimension', 'no')} dimensions by its header"
-        raise InputError(path, f"{found}, while 3 are read", "Save each image as a file of its own")
+    if (count := _count(path, "dimension", fields.get("dimension", ""))) != 3:
+        fault = f"has {count} dimensions by its header, while 3 are read"
+        raise InputError(path, fault, "Save each image as a file of its own")
     dtype = _type(path, fields.get("type", "").lower(), _NRRD_TYPES)
     encoding = fields.get("encoding", "").lower()
     if encoding not in ("raw", "gzip", "gz"):
@@ -242,11 +242,12 @@ def _metaimage_header(path: pathlib.Path, start: bytes) -> Header:
         if not separator or name in fields:
             raise InputError(path, f"has a damaged header ({line[:40]!r})", _UNDAMAGED)
         fields[name] = value.strip()
-    if fields.get("NDims") != "3" or fields.get("ElementNumberOfChannels", "1") != "1":
-        channels = fields.get("ElementNumberOfChannels", "1")
-        fault = f"has {fields.get('NDims', 'no')} dimensions, {channels} values in each voxel"
-        fault += " by its header, while 3 and 1 are read"
-        raise InputError(path, fault, "Save each image as a file of its own")
+    count = _count(path, "NDims", fields.get("NDims", ""))
+    channels = _count(path, "channels", fields.get("ElementNumberOfChannels", "1"))
+    if (count, channels) != (3, 1):
+        fault = f"has {count} dimensions, {channels} values in each voxel by its header"
+        remedy = "Save each image as a file of its own"
+        raise InputError(path, f"{fault}, while 3 and 1 are read", remedy)
     if fields.get("BinaryData", "True").lower() != "true":
         raise InputError(path, "keeps its voxels as text", _MISTAKE)
     if fields.get("HeaderSize", "0") != "0":
@@ -312,6 +313,12 @@ def _shape(path: pathlib.Path, text: str) -> tuple[int, int, int]:
     if len(parts) != 3 or not all(re.fullmatch(r"[1-9]\d{0,8}", part, re.ASCII) for part in parts):
         raise InputError(path, f"has a damaged header (sizes are {text[:40]!r})", _UNDAMAGED)
     return tuple(map(int, parts))
+
+
+def _count(path: pathlib.Path, field: str, text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise InputError(path, f"has a damaged header ({field} is {text[:40]!r})", _UNDAMAGED)
+    return int(text)
 
 
 def _numbers(path: pathlib.Path, field: str, text: str) -> list[float]:

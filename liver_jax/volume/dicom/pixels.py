@@ -187,6 +187,7 @@ def bare(dataset: pydicom.Dataset) -> pydicom.Dataset:
     # Some anonymisers empty these two, while the file meta repeats them (PS3.10, section 7.1).
     for name in ("SOPClassUID", "SOPInstanceUID"):
         if not header.text(kept, name) and header.text(dataset.file_meta, f"MediaStorage{name}"):
+            kept.pop(name, None)  # a damaged one would be converted before it is replaced
             setattr(kept, name, dataset.file_meta[f"MediaStorage{name}"].value)
     kept.file_meta = dataset.file_meta
     kept.set_original_encoding(*dataset.original_encoding, dataset.original_character_set)
