@@ -83,7 +83,7 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int:
         if given.only is not None:
             path, what = make(sound, folder / "one", given.seed, given.only)
             print(f"{what}: {path.name}")
-            print(reader.read([path]))
+            print(reader.read([path]).volume.data.shape)
             return cli.FINISHED
         keep = pathlib.Path(given.keep)
         counts, slowest_s, peak_bytes = _run(given, sound, folder, keep)

@@ -95,15 +95,17 @@ def read_header(path: str | os.PathLike) -> Header:
     if not raw["magic"].item().startswith((b"n+1", b"n+2")):
         fault = "is one half of an .hdr and .img pair"
         raise InputError(path, fault, "Convert the pair to a single .nii or .nii.gz file")
-    slope, intercept = _scaling(path, raw)
-    header = Header(
-        _shape(path, raw),
-        _affine(path, raw),
-        _dtype(path, raw),
-        slope,
-        intercept,
-        _offset(path, raw),
-    )
+    # Damaged numbers are refused by their values; NumPy need not warn of them on the terminal.
+    with np.errstate(all="ignore"):
+        slope, intercept = _scaling(path, raw)
+        header = Header(
+            _shape(path, raw),
+            _affine(path, raw),
+            _dtype(path, raw),
+            slope,
+            intercept,
+            _offset(path, raw),
+        )
     needed = header.offset + _voxel_bytes(header)
     size = path.stat().st_size
     if needed > size * (limits.LARGEST_RATIO if _packed(path) else 1):
