@@ -145,64 +145,12 @@ def _torch_side(flags: argparse.Namespace, params: dict[str, Any]) -> dict[str, 
     """The peer: the same network of PyTorch's own layers and its AdamW, from the same weights."""
     import numpy as np
     import torch
-    from torch import nn
     from torch.nn import functional
 
-    from liver_jax.model import unet
+    from benchmarks import torch_unet
 
     torch.set_num_threads(flags.threads)
-
-    def level(channels: int, features: int) -> nn.Module:
-        layers = []
-        for inputs in (channels, features):
-            layers += [
-                nn.Conv2d(inputs, features, 3, padding=1, bias=False),
-                nn.GroupNorm(min(unet.GROUPS, features), features),
-                nn.ReLU(inplace=True),
-            ]
-        return nn.Sequential(*layers)
-
-    class UNet(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            widths = [flags.base * 2**i for i in range(flags.depth + 1)]
-            pairs = zip([1, *widths[:-1]], widths, strict=True)
-            self.encoders = nn.ModuleList(level(a, b) for a, b in pairs)
-            self.ups = nn.ModuleList(
-                nn.ConvTranspose2d(2 * n, n, 2, stride=2, bias=False) for n in widths[:-1]
-            )
-            self.decoders = nn.ModuleList(level(2 * n, n) for n in widths[:-1])
-            self.pool = nn.MaxPool2d(2)
-            self.logit = nn.Conv2d(flags.base, 1, 1)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            skips = []
-            for encode in self.encoders[:-1]:
-                skips.append(encode(x))
-                x = self.pool(skips[-1])
-            x = self.encoders[-1](x)
-            for i in reversed(range(flags.depth)):
-                x = self.decoders[i](torch.cat([skips[i], self.ups[i](x)], 1))
-            return self.logit(x)[:, 0]
-
-    def load(parameter: torch.Tensor, value: np.ndarray, axes: tuple[int, ...]) -> None:
-        parameter.data.copy_(torch.from_numpy(np.array(value.transpose(axes))))
-
-    def load_level(layers: nn.Module, values: dict[str, Any]) -> None:
-        for i in range(2):
-            load(layers[3 * i].weight, values[f"conv_{i}"]["kernel"], (3, 2, 0, 1))
-            load(layers[3 * i + 1].weight, values[f"norm_{i}"]["scale"], (0,))
-            load(layers[3 * i + 1].bias, values[f"norm_{i}"]["bias"], (0,))
-
-    network = UNet()
-    for i in range(flags.depth):
-        load_level(network.encoders[i], params[f"encoder_{i}"])
-        load_level(network.decoders[i], params[f"decoder_{i}"])
-        kernel = params[f"up_{i}"]["kernel"]
-        load(network.ups[i].weight, kernel.reshape(len(kernel), 2, 2, -1), (0, 3, 1, 2))
-    load_level(network.encoders[-1], params["bottleneck"])
-    load(network.logit.weight, params["logit"]["kernel"][..., None, None], (1, 0, 2, 3))
-    load(network.logit.bias, params["logit"]["bias"], (0,))
+    network = torch_unet.with_weights(params)
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     images, labels = (torch.from_numpy(array) for array in _batch(flags))
     images, labels = images.movedim(-1, 1), labels.float()
