@@ -153,8 +153,8 @@ def judge(
     judged = plausibility.judge(mask, affine)
     found = mask if probability is None else postprocess.threshold(probability)
     sizes_ml = components.voxel_counts(found) * _voxel_ml(affine)
-    score = given["soft_dice"]
     empty = not mask.any()
+    score = None if empty else given["soft_dice"]
     raised = {
         "empty": "no liver was found" if empty else None,
         "touches_fov_border": _cut(mask, affine),

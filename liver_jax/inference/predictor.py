@@ -33,8 +33,9 @@ class Segmentation:
         probability: [x, y, z] float32 in [0, 1], on the scan's own grid.
         augmentation_dice: How much the mask stays the same when the image changes; of several
             echoes that of the first.
-        border_entropy: Bits for each pixel of the mask.
-        soft_dice: The Dice that the probabilities let expect.
+        border_entropy: Bits for each pixel of the mask; of several echoes the mean over those that
+            show a liver, each by itself and without augmentation.
+        soft_dice: The Dice that the probabilities let expect; of several echoes as `border_entropy`.
         echo_dice: Mean Dice of every two echoes' masks; None of a single echo, and where no echo
             shows a liver.
         seconds: What each stage took: `preprocess`, `network` (with what the doubts need of it)
@@ -222,6 +223,7 @@ class Predictor:
         with _timed(seconds, "preprocess"):
             placement = preprocess.place(echoes[0], modality, self.settings)
         mean, masks, steadiness = 0.0, [], None
+        entropies, expected = [], []
         for number, echo in enumerate(echoes, 1):
             named = f"{subject}, echo {number}" if len(echoes) > 1 else subject
             with _timed(seconds, "preprocess"):
@@ -230,6 +232,9 @@ class Predictor:
                 found = self.slices(images)
                 if number == 1:
                     steadiness = doubt.augmentation_dice(self.slices, images, found)
+                # Of each pass by itself: a mean over passes is softer where all of them are right.
+                entropies.append(doubt.border_entropy(found))
+                expected.append(doubt.soft_dice(found))
                 if augmented:
                     found = passes.mean_probability(self.slices, images, found)
                 masks.append(postprocess.threshold(found))
@@ -241,8 +246,8 @@ class Predictor:
         return Segmentation(
             probability=probability,
             augmentation_dice=steadiness,
-            border_entropy=doubt.border_entropy(mean),
-            soft_dice=doubt.soft_dice(mean),
+            border_entropy=_mean(entropies),
+            soft_dice=_mean(expected),
             echo_dice=doubt.echo_dice(masks),
             seconds=dict(seconds),
         )
@@ -286,6 +291,12 @@ def forward_of(model: nn.Module) -> Callable[[Any, jax.Array], jax.Array]:
 def default_batch_size() -> int:
     """Slices in a batch on this machine's default device."""
     return _BATCH_ON_CPU if jax.default_backend() == "cpu" else _BATCH_ON_ACCELERATOR
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Of those that there are; None where there is none."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 @contextlib.contextmanager

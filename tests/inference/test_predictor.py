@@ -77,3 +77,27 @@ def test_where_nothing_is_found_there_are_no_doubts_to_tell():
     found = blind.segment(volume, "CT")
     assert not found.probability.any()
     assert set(found.doubts().values()) == {None}
+
+
+def test_echoes_vote_and_each_is_judged_by_itself():
+    volume, liver = scan(np.diag([3.0, 3.0, 6.0, 1.0]))
+    cut = liver & (np.arange(60) < 38)[:, None, None]
+    echoes = [
+        np.where(shown, 150.0, np.maximum(volume.data, 0) / 8) for shown in (liver, liver, cut)
+    ]
+    volume = Volume(np.stack(echoes, axis=3).astype(np.float32), volume.affine)
+    found = network().consensus(volume, "MR")
+    single = [
+        network().segment(Volume(echo.astype(np.float32), volume.affine), "MR") for echo in echoes
+    ]
+    np.testing.assert_allclose(
+        found.probability, np.mean([one.probability for one in single], axis=0), atol=1e-6
+    )
+    # This network is always sure, so each echo's mask is as good as it can tell; that they differ
+    # is what echo_dice says.
+    assert found.soft_dice == 1.0
+    assert found.border_entropy == 0.0
+    whole, part = (postprocess.threshold(single[k].probability).sum() for k in (0, 2))
+    pair = 2 * part / (whole + part)
+    assert found.echo_dice == pytest.approx((1 + pair + pair) / 3, abs=0.03)
+    assert single[0].echo_dice is None
