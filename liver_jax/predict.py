@@ -33,8 +33,8 @@ Segments the liver and measures it: volume, dimensions, fat (PDFF) and R2* from 
                       skipped, what is refused is named. --shard=i/n: a share; Slurm's by itself
   --checkpoint=RUN    a run folder (its best), RUN/latest or an exported file; none: no mask
   --export=FILE       instead of scans: the checkpoint as one portable .safetensors file
-  --output=DIR        mask.nii.gz on the scan's own grid, measurements.json, preview.png;
-                      of DICOM also segmentation.dcm (SEG), measurements.dcm (SR)
+  --output=DIR        mask.nii.gz on the scan's own grid, measurements.json, preview.png,
+                      report.html; of DICOM also segmentation.dcm (SEG), measurements.dcm (SR)
   --echo=K            of several, the one to segment (default: 1), or consensus of all
   --augmented         averages over slightly changed images; slower
   --nopostprocessed   the mask as the network finds it: all components, with their holes

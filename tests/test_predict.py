@@ -558,7 +558,7 @@ def test_a_manifest_is_segmented_without_maps(cohort, folder, network):
     network.level = 10.0
     code = run_here(f"--manifest={cohort}", "--checkpoint=run", f"--output={output}")
     assert code == 2  # the torn one
-    files = {"mask.nii.gz", "measurements.json", "preview.png"}
+    files = {"mask.nii.gz", "measurements.json", "preview.png", "report.html"}
     assert {path.name for path in (output / "ct").iterdir()} == files
     record = json.loads((output / "ct" / "measurements.json").read_text())
     assert record["maps"] is None and record["mask_voxels"] == truth().size

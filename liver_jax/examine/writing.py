@@ -12,11 +12,11 @@ from liver_jax.biometry import maps
 from liver_jax.examine import dicom_objects
 from liver_jax.examine.examination import Clock, Found
 from liver_jax.examine.options import DONE, SCHEMA_VERSION, Options
-from liver_jax.report import preview
+from liver_jax.report import preview, scan_page
 from liver_jax.volume import nifti
 
 MASK, PROBABILITY = "mask.nii.gz", "probability.nii.gz"
-PREVIEW = "preview.png"
+PREVIEW, PAGE = "preview.png", "report.html"
 SEGMENTATION, REPORT = "segmentation.dcm", "measurements.dcm"
 _PACKAGES = ("jax", "flax", "numpy", "scipy", "nibabel", "pydicom")
 
@@ -55,6 +55,7 @@ def write(found: Found, options: Options, folder: pathlib.Path, clock: Clock | N
     if options.pictures and mask is not None:
         modality = found.scan.exam.modality
         preview.write(folder / PREVIEW, grid, modality, mask)
+        scan_page.write(folder / PAGE, grid, modality, mask, record)
     clock.end()
     record["seconds"] |= {"write": round(clock.seconds["writing"], 3)}
     finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -64,7 +65,7 @@ def write(found: Found, options: Options, folder: pathlib.Path, clock: Clock | N
 def clear(folder: pathlib.Path) -> None:
     """Makes the folder where there is none, and removes an earlier run's files from it."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (DONE, MASK, PROBABILITY, PREVIEW, SEGMENTATION, REPORT, *maps.FILES):
+    for name in (DONE, MASK, PROBABILITY, PREVIEW, PAGE, SEGMENTATION, REPORT, *maps.FILES):
         (folder / name).unlink(missing_ok=True)
 
 

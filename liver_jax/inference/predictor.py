@@ -35,7 +35,7 @@ class Segmentation:
             echoes that of the first.
         border_entropy: Bits for each pixel of the mask; of several echoes the mean over those that
             show a liver, each by itself and without augmentation.
-        soft_dice: The Dice that the probabilities let expect; of several echoes as `border_entropy`.
+        soft_dice: The Dice that the probabilities let expect; of echoes as before.
         echo_dice: Mean Dice of every two echoes' masks; None of a single echo, and where no echo
             shows a liver.
         seconds: What each stage took: `preprocess`, `network` (with what the doubts need of it)

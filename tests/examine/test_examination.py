@@ -105,7 +105,7 @@ def test_files_and_their_record(scan_of, network, tmp_path):
     wanted = request(exam, network, options)
     made = examination.find(scan.read(exam), network, options, wanted)
     writing.write(made, options, output)
-    names = {"mask.nii.gz", "probability.nii.gz", "preview.png"}
+    names = {"mask.nii.gz", "probability.nii.gz", "preview.png", "report.html"}
     assert {path.name for path in output.iterdir()} == {*names, "measurements.json"}
     assert is_done(output, wanted)
     assert not is_done(output, request(exam, network, Options()))
@@ -118,6 +118,7 @@ def test_files_and_their_record(scan_of, network, tmp_path):
     writing.write(made, Options(pictures=False), output)
     assert {path.name for path in output.iterdir()} == {*names, "measurements.json"} - {
         "preview.png",
+        "report.html",
     }
 
 

@@ -58,8 +58,9 @@
     const level = data.levels_mm[current].toFixed(1).replace("-", "\u2212");
     get("place").textContent = `${current + 1} / ${count}`;
     const sum = [only[current] + common[current], missed[current] + common[current]];
+    const areas = data.outlines.map((name, k) => `${name} ${sum[k].toFixed(1)} cm\u00b2`).join(", ");
     const words = `Slice ${current + 1} of ${count} from the feet (index ${data.indices[current]}), `
-      + `${level} mm. Automated ${sum[0].toFixed(1)} cm\u00b2, manual ${sum[1].toFixed(1)} cm\u00b2.`;
+      + `${level} mm. ${areas}.`;
     get("words").textContent = words;
     frame.setAttribute("aria-valuenow", current + 1);
     frame.setAttribute("aria-valuetext", words);
@@ -151,16 +152,14 @@
   }
 
   function layers() {
-    overlay.querySelector("#outline-manual").style.display = get("show-manual").checked ? "" : "none";
-    overlay.querySelector("#outline-automated").style.display =
-      get("show-automated").checked ? "" : "none";
-    for (const area of overlay.querySelectorAll(".area")) {
-      area.style.display = get("show-areas").checked ? "" : "none";
+    for (const [box, parts] of boxes) {
+      for (const part of overlay.querySelectorAll(parts)) part.style.display = box.checked ? "" : "none";
     }
   }
-  for (const id of ["show-manual", "show-automated", "show-areas"]) {
-    get(id).addEventListener("change", layers);
-  }
+  // A page with one mask has no box for a manual one.
+  const boxes = [["show-manual", "#outline-manual"], ["show-automated", "#outline-automated"],
+    ["show-areas", ".area"]].map(([id, parts]) => [get(id), parts]).filter(([box]) => box);
+  for (const [box] of boxes) box.addEventListener("change", layers);
 
   const moves = {
     ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 10, PageDown: -10,
@@ -175,6 +174,7 @@
       event.preventDefault();
     } else if (event.key in toggles) {
       const box = get(toggles[event.key]);
+      if (!box) return;
       box.checked = !box.checked;
       layers();
     } else if (event.key === "r") reset();
