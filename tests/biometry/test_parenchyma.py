@@ -65,6 +65,21 @@ def test_a_ball_loses_the_distance_on_any_grid(spacing_mm):
     assert 24.0 - np.linalg.norm(spacing_mm) / 2 < radius_mm < 24.5
 
 
+@hypothesis.given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([(2.0, 2.0, 2.0), (0.9, 1.4, 0.6), (1.5, 1.5, 5.0)]),
+    st.floats(0.5, 9.0),
+)
+@hypothesis.settings(max_examples=25, deadline=None)
+def test_slabs_make_no_difference(seed, spacing_mm, distance_mm):
+    rng = np.random.default_rng(seed)
+    mask = ndimage.gaussian_filter(rng.normal(size=(9, 8, 40)), (2, 2, 4)) > -0.02
+    whole = parenchyma.depth_mm(mask, rotated(spacing_mm)) > distance_mm
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parenchyma, "_SLAB", 7)
+        assert np.array_equal(parenchyma.erode_mm(mask, rotated(spacing_mm), distance_mm), whole)
+
+
 def test_no_distance_takes_nothing_off_and_a_negative_one_is_a_mistake():
     mask = np.random.default_rng(0).random((5, 6, 7)) < 0.5
     assert np.array_equal(parenchyma.erode_mm(mask, np.eye(4), 0.0), mask)
