@@ -17,8 +17,8 @@ from liver_jax.report import overview, scan_measures, slices, viewer
 from liver_jax.report.scan_measures import Line
 from liver_jax.volume.geometry import Volume
 
-# The pictures before base64, which adds a third: a page of at most 4 MB.
-_LARGEST_BYTES = 2_700_000
+# The pictures before base64, which adds a third: a page of at most 8 MB.
+_LARGEST_BYTES = 5_400_000
 # Where all slices would be smaller than this, only those near the mask are shown.
 _LEAST_SIDE = 256
 _MARGIN_MM = 30.0

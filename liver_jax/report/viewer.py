@@ -23,6 +23,7 @@ _MARGIN_MM = 15.0
 _LARGEST_BYTES = 1_350_000
 _LARGEST_SIDE, _SMALLEST_SIDE = 384, 96
 _QUALITY = 78
+_PROBES = 7  # slices whose bytes tell those of all
 # The range of values kept, in widths of the window below and above it.
 _BELOW, _ABOVE = 0.3, 0.5
 
@@ -108,12 +109,15 @@ def held(
 def side(planes: np.ndarray, window: tuple[float, float], largest_bytes: int) -> int:
     """The longer side in pixels at which all planes take so many bytes as pictures."""
     longest = min(_LARGEST_SIDE, max(planes.shape[1:]))
-    count = len(planes)
-    probes = [_jpeg(planes[count * part // 8], window, longest) for part in (2, 4, 6)]
-    expected = count * float(np.mean([len(probe) for probe in probes]))
-    if expected <= largest_bytes:
-        return longest
-    return max(_SMALLEST_SIDE, int(longest * (largest_bytes / expected) ** 0.5))
+    probes = [len(planes) * part // (2 * _PROBES) for part in range(1, 2 * _PROBES, 2)]
+    # More than once: a smaller picture has more bytes for each of its pixels.
+    while longest > _SMALLEST_SIDE:
+        found = [len(_jpeg(planes[place], window, longest)) for place in probes]
+        expected = len(planes) * float(np.mean(found))
+        if expected <= largest_bytes:
+            break
+        longest = max(_SMALLEST_SIDE, int(longest * min(0.98, (largest_bytes / expected) ** 0.5)))
+    return longest
 
 
 def _pictures(planes: np.ndarray, stored: tuple[float, float], largest_bytes: int) -> list[str]:

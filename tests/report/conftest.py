@@ -83,3 +83,42 @@ def report(
         "<title>Volumes</title><desc>Ours &amp; theirs.</desc></svg>"
     )
     return page.write(output, made_metrics, {"volume_ct": drawing}, key_slices)
+
+
+@pytest.fixture
+def scan_record():
+    """What measurements.json says of a CT; tests change what they are about."""
+    return {
+        "exam_id": "P7",
+        "modality": "CT",
+        "status": "ok",
+        "input": {"format": "nii", "files": 1, "echoes": 1, "notes": []},
+        "grid": {"shape": [60, 50, 24], "spacing_mm": [2.0, 2.0, 5.0], "axes": "RAS"},
+        "volume_ml": 60.4,
+        "volume_ml_reason": None,
+        "mask_voxels": 3020,
+        "volume_interval_ml": {"low": 55.0, "high": 66.6, "level": 0.95, "method": "by volumes"},
+        "volume_interval_ml_reason": None,
+        "dimensions_mm": {"craniocaudal": 50.0, "anteroposterior": 46.0, "transverse": 48.0},
+        "attenuation": {
+            "mean_hu": -2.04,
+            "sd_hu": 10.0,
+            "voxels": 3020,
+            "parenchyma_median_hu": 59.0,
+            "parenchyma_voxels": 900,
+            "eroded_mm": 5.0,
+            "pdff_estimate_percent": 5.29,
+            "pdff_estimate_reason": None,
+            "pdff_estimate_method": "a line",
+        },
+        "pdff": None,
+        "pdff_reason": "a CT has no echoes",
+        "r2star": None,
+        "quality": {"score": 0.9712, "echo_dice": None},
+        "flags": [{"flag": "wrong_side", "reason": "most of it is on the left"}],
+        "checkpoint": "/home/somebody/runs/stage2 (best, step 700)",
+        "mask_sha256": "0123abcd",
+        "versions": {"jax": "0.10"},
+        "device": "1 x cpu",
+        "request": {"options": {"postprocessed": True, "augmented": False, "echo": 1}},
+    }

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from liver_jax.report import casedata, viewer, volume_view
+from liver_jax.report import casedata, scan_page, viewer, volume_view
 from liver_jax.volume.geometry import Volume
 
 pytestmark = pytest.mark.browser
@@ -223,3 +223,25 @@ def test_niivue_draws_the_volume(scan, visit, tmp_path):
     blue = (pixels[..., 2] - pixels[..., 0] > 40).sum()
     yellow = ((pixels[..., 0] - pixels[..., 2] > 40) & (pixels[..., 1] > 60)).sum()
     assert blue > 50 and yellow > 500
+
+
+def test_the_page_of_one_scan_scrolls_and_hides_its_mask(tmp_path, scan, scan_record, visit):
+    image, modality, _, mask, _ = scan
+    scan_page.write(tmp_path / "report.html", image, modality, mask, scan_record)
+    page = visit(tmp_path / "report.html")
+    outline = page.locator("#outline-automated")
+    assert outline.get_attribute("d").startswith("M") and outline.is_visible()
+    assert "of 24 from the feet" in page.inner_text("#words")
+    page.keyboard.press("Home")
+    assert "Slice 1 of 24" in page.inner_text("#words") and "Liver 0.0" in page.inner_text("#words")
+    assert outline.get_attribute("d") == ""
+    page.keyboard.press("PageUp")
+    assert outline.get_attribute("d").startswith("M")
+    page.keyboard.press("m")  # there is no manual mask to hide
+    page.keyboard.press("a")
+    assert not outline.is_visible()
+    assert "most of it is on the left" in page.inner_text("aside")
+    page.click("summary")
+    assert page.locator("dd", has_text="0123abcd").is_visible()
+    narrow = visit(tmp_path / "report.html", viewport={"width": 380, "height": 700})
+    assert narrow.evaluate("document.documentElement.scrollWidth") <= 380
