@@ -84,6 +84,6 @@ def test_the_field_is_the_body_and_the_mask():
     drawn = slices.axial(liver, image.affine)
     found = slices.extent(drawn, (2.0, 2.0))
     rows, columns = overview.field(planes, found, slices.CT_WINDOW_HU, (2.0, 2.0))
-    # Body: rows 6 to 52, columns 8 to 70, with 10 mm around it; the mask, from column 16, has 30 mm.
+    # Body: rows 6 to 52, columns 8 to 70, and 10 mm; the mask, from column 16, has 30 mm.
     assert (rows.start, rows.stop) == (6 - 5, 52 + 5 + 1)
     assert (columns.start, columns.stop) == (16 - 15, 70 + 5 + 1)
