@@ -19,5 +19,6 @@ class Origin:
         frame_numbers: For a multi-frame object the frame (from 1) of each slice; else None.
     """
 
-    datasets: tuple[pydicom.Dataset, ...]
+    # Not shown: a header tells who the patient is.
+    datasets: tuple[pydicom.Dataset, ...] = dataclasses.field(repr=False)
     frame_numbers: tuple[int, ...] | None = None
