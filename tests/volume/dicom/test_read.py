@@ -120,6 +120,31 @@ def test_every_syntax_gives_the_same_values(write_series, tmp_path, syntax, sign
     np.testing.assert_array_equal(read.read(tmp_path).volume.data, data)
 
 
+@pytest.mark.parametrize(
+    ("syntax", "most", "options"),
+    [(uid.JPEGLSNearLossless, 2, {"jls_error": 2}), (uid.JPEG2000, 12, {"j2k_cr": [2]})],
+    ids=["JPEG-LS", "JPEG 2000"],
+)
+def test_lossy_compression_gives_nearly_the_same_values(
+    write_series, tmp_path, syntax, most, options
+):
+    x, y, z = np.mgrid[:40, :36, :3]
+    data = np.round(200 * np.sin(x / 9) * np.cos(y / 7) + 10 * z).astype(np.float32)
+    for path in write_series(tmp_path, data):
+        dataset = pydicom.dcmread(path)
+        dataset.compress(syntax, generate_instance_uid=False, **options)
+        dataset.save_as(path)
+    apart = np.abs(read.read(tmp_path).volume.data - data)
+    assert 0 < apart.max() <= most
+
+
+def test_jpeg_of_12_bits_is_refused_by_its_name(write_series, tmp_path, ct_values):
+    data = np.tile(ct_values, (6, 8, 1))
+    write_series(tmp_path, data, syntax=uid.JPEGExtended12Bit, bits_stored=12)
+    with pytest.raises(InputError, match=r"series 3 is compressed as JPEG Extended.*gdcmconv"):
+        read.read(tmp_path)
+
+
 def test_a_syntax_that_cannot_be_decoded_is_named(write_series, tmp_path, ct_values):
     for path in write_series(tmp_path, ct_values):
         dataset = pydicom.dcmread(path)
