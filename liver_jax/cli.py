@@ -11,7 +11,7 @@ import ml_collections
 from absl import app, flags, logging
 
 from liver_jax import files
-from liver_jax.errors import InputError, Stopped
+from liver_jax.errors import InputError, Stopped, without_header_values
 
 # 130: the shell's code for an interrupt from the keyboard.
 FINISHED, FAILED, REFUSED, STOPPED, INTERRUPTED = 0, 1, 2, 75, 130
@@ -74,7 +74,8 @@ def _log_traceback() -> str:
         log = folder / "liver_jax_error.log"
         try:
             with open(log, "a", encoding="utf-8") as file:
-                file.write(f"{' '.join(sys.argv)}\n{traceback.format_exc()}\n")
+                told = without_header_values(traceback.format_exc())
+                file.write(f"{' '.join(sys.argv)}\n{told}\n")
         except OSError:
             continue
         return f"the traceback is in {log}"
@@ -113,7 +114,8 @@ def run(main: Callable[[], int | None], usage: str) -> None:
                 _refuse(
                     f"{error.filename or 'output'}: the disk is full. Free space and run again."
                 )
-            line = f"{type(error).__name__}: {' '.join(str(error).split())}"[:2000]
+            told = " ".join(without_header_values(str(error)).split())
+            line = f"{type(error).__name__}: {told}"[:2000]
             print(f"failed: {line} ({_log_traceback()})", file=sys.stderr)
             code = FAILED
         sys.stdout.flush()

@@ -1,6 +1,13 @@
 """The exceptions that are not defects: the input is at fault, or somebody asked to stop."""
 
 import pathlib
+import re
+
+# What libraries put of a DICOM header into their messages: an element as it is printed, a value
+# that is out of form, a UID.
+_ELEMENT = re.compile(r"(\([0-9a-fA-F]{4},\s?[0-9a-fA-F]{4}\)).*")
+_VALUE = re.compile(r"(value for VR [A-Z]{2}\b).*")
+_UID = re.compile(r"\b[012](\.\d+){5,}")
 
 
 class InputError(ValueError):
@@ -28,3 +35,15 @@ class InputError(ValueError):
 
 class Stopped(Exception):
     """Work ended on request with everything saved; a scheduler should start the command again."""
+
+
+def without_header_values(text: str) -> str:
+    """The words of a defect, for a log, without what tells who a patient is.
+
+    Args:
+        text: A message or a traceback, of any number of lines.
+
+    Returns:
+        The same, but for the values of DICOM elements and for UIDs.
+    """
+    return _UID.sub("(UID)", _VALUE.sub(r"\1 ...", _ELEMENT.sub(r"\1 ...", text)))

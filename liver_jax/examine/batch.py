@@ -10,7 +10,9 @@ import dataclasses
 import io
 import json
 import pathlib
+import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 
@@ -19,7 +21,7 @@ from absl import logging
 
 from liver_jax import files
 from liver_jax.cohort.manifest import Exam
-from liver_jax.errors import InputError
+from liver_jax.errors import InputError, without_header_values
 from liver_jax.examine import examination, writing
 from liver_jax.examine import scan as scans
 from liver_jax.examine.examination import Clock
@@ -169,24 +171,48 @@ def _do(
         found = examination.find(prepared.scan, predictor, options, prepared.wanted, prepared.clock)
         writing.write(found, options, folder, prepared.clock)
     except InputError as error:
-        tqdm.tqdm.write(f"{exam.exam_id}: {error}", file=sys.stderr)
-        _put_down(exam, REFUSED, f"{error.fault}. {error.remedy}", folder)
+        _say(exam, str(error), options)
+        _put_down(exam, REFUSED, _without_names(f"{error.fault}. {error.remedy}", exam), folder)
         return REFUSED
     except OSError as error:
         if error.errno in files.DISK_FULL:
             raise
-        return _failed(exam, error, folder)
+        return _failed(exam, error, options, folder)
     except Exception as error:
-        return _failed(exam, error, folder)
+        return _failed(exam, error, options, folder)
     return EMPTY if found.empty else FLAGGED if found.flagged else FINISHED
 
 
-def _failed(exam: Exam, error: Exception, folder: pathlib.Path) -> str:
-    logging.error("%s failed", exam.exam_id, exc_info=error)
-    line = " ".join(f"{type(error).__name__}: {error}".split())
-    tqdm.tqdm.write(f"{exam.exam_id}: failed: {line}", file=sys.stderr)
+def _failed(exam: Exam, error: Exception, options: Options, folder: pathlib.Path) -> str:
+    told = without_header_values("".join(traceback.format_exception(error)))
+    logging.error("%s failed\n%s", exam.exam_id, _as_typed(told, exam, options))
+    line = " ".join(without_header_values(f"{type(error).__name__}: {error}").split())
+    _say(exam, f"failed: {line}", options)
     _put_down(exam, FAILED, type(error).__name__, folder)
     return FAILED
+
+
+def _say(exam: Exam, line: str, options: Options) -> None:
+    line = _as_typed(line, exam, options).removeprefix(f"{exam.exam_id}: ")
+    tqdm.tqdm.write(f"{exam.exam_id}: {line}", file=sys.stderr)
+
+
+def _as_typed(text: str, exam: Exam, options: Options) -> str:
+    """Text with an examination's id for its path, which may tell the patient, in a folder of many.
+
+    Nobody typed that path, unlike those of a manifest.
+    """
+    if exam.manifest is None and not options.keep_identifiers:
+        for path in exam.images:
+            text = text.replace(str(path), exam.exam_id)
+    return text
+
+
+def _without_names(text: str, exam: Exam) -> str:
+    """A fault for a file: some name the image that another one was compared with."""
+    for path in exam.images:
+        text = re.sub(f"(the first echo|the image) {re.escape(path.name)}", r"\1", text)
+    return text
 
 
 def _put_down(exam: Exam, status: str, reason: str, folder: pathlib.Path) -> None:

@@ -1,14 +1,18 @@
 """Many examinations: whatever the split, whatever fails."""
 
 import csv
+import dataclasses
 import errno
 import json
 
+import numpy as np
 import pytest
 
 from liver_jax.examine import batch, writing
 from liver_jax.examine.options import Options
 from liver_jax.examine.share import Share
+from liver_jax.volume import nifti
+from liver_jax.volume.geometry import Volume
 
 OPTIONS = Options(pictures=False)
 
@@ -44,6 +48,23 @@ def test_what_is_bad_does_not_stop_the_rest(exams, network, tmp_path, capsys):
     again = batch.run(exams, network, OPTIONS, output, Share())
     assert again == {"finished before": 3, "refused": 1} and len(network.asked) == 3
     assert table(output) == rows
+
+
+def test_a_reason_in_a_file_names_no_file(scan_of, network, tmp_path, capsys):
+    first, other = scan_of("SECRET_first"), scan_of("SECRET_other")
+    data = np.zeros((9, 8, 7), np.float32)
+    nifti.write(other.images[0], data, Volume(data, np.eye(4)))
+    exam = dataclasses.replace(
+        first, exam_id="E1", images=first.images + other.images, te_ms=(1.0, 2.0)
+    )
+    batch.run([exam], network, OPTIONS, tmp_path / "out", Share())
+    assert "the first echo" in table(tmp_path / "out")["E1"]["reason"]
+    told = (tmp_path / "out" / "E1" / "measurements.json").read_text()
+    assert "SECRET" not in told + (tmp_path / "out" / "measurements.csv").read_text()
+    typed = dataclasses.replace(exam, manifest=tmp_path / "manifest.csv")
+    capsys.readouterr()
+    batch.run([typed], network, OPTIONS, tmp_path / "out", Share())
+    assert str(other.images[0]) in capsys.readouterr().err  # whoever wrote the manifest, finds it
 
 
 def test_the_split_makes_no_difference(exams, network, tmp_path):

@@ -1,8 +1,12 @@
 """A folder of scans: what counts as one, and what it is called."""
 
+import zipfile
+
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK
+from pydicom import uid
 
 from liver_jax.errors import InputError
 from liver_jax.examine import folder
@@ -44,3 +48,48 @@ def test_faults_are_named(tmp_path):
         folder.exams(str(tmp_path), "", keep_identifiers=False)
     with pytest.raises(InputError, match="is not a folder"):
         folder.exams(str(tmp_path / "b.nii.gz"), "CT", keep_identifiers=False)
+
+
+def save_dicom(path, name="SECRET^NAME", series="1.2.826.1"):
+    """A header alone: whether it is a scan is found out when it is read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = pydicom.Dataset()
+    header.SOPClassUID, header.SOPInstanceUID = uid.CTImageStorage, "1.2.826.2"
+    header.Modality, header.PatientName, header.SeriesInstanceUID = "CT", name, series
+    header.file_meta = pydicom.dataset.FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    header.save_as(path, enforce_file_format=True)
+    return path
+
+
+def test_dicom_is_a_scan_for_each_subfolder_zip_and_file(tmp_path):
+    save_dicom(tmp_path / "a" / "deep" / "1")
+    save_dicom(tmp_path / "a" / "2")
+    single = save_dicom(tmp_path / "enhanced.dcm")
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+        archive.write(single, "any/name")
+    with zipfile.ZipFile(tmp_path / "letters.zip", "w") as archive:
+        archive.writestr("letter.txt", "no scan")
+    found = folder.exams(str(tmp_path), "", keep_identifiers=False)
+    assert [exam.exam_id for exam in found] == ["a", "c", "enhanced"]
+    assert [exam.modality for exam in found] == ["", "", ""]  # the files tell
+    assert found[0].images == (tmp_path / "a",)
+    save_dicom(tmp_path / "second")
+    with pytest.raises(InputError, match="loose DICOM files"):
+        folder.exams(str(tmp_path), "", keep_identifiers=False)
+
+
+def test_a_name_that_tells_the_patient_becomes_a_code_that_is_always_the_same(tmp_path):
+    save_dicom(tmp_path / "Secret CT" / "1")
+    save_dicom(tmp_path / "late_name" / "1", series="1.2.826.9")
+    save_dicom(tmp_path / "other" / "1")
+    first, second, third = (
+        exam.exam_id for exam in folder.exams(str(tmp_path), "", keep_identifiers=False)
+    )
+    assert third == "other"
+    assert first != second and {first[:5], second[:5]} == {"scan_"}
+    (tmp_path / "Secret CT").rename(tmp_path / "Secret_again")
+    again = folder.exams(str(tmp_path), "", keep_identifiers=False)
+    assert [exam.exam_id for exam in again] == [first, second, third]
+    kept = folder.exams(str(tmp_path), "", keep_identifiers=True)
+    assert [exam.exam_id for exam in kept] == ["Secret_again", "late_name", "other"]

@@ -185,7 +185,7 @@ def _rank(series: Series, found: Found) -> tuple[int, str]:
         return _NEVER, "a projection"
     if first.component in (frame.PHASE, frame.REAL, frame.IMAGINARY):
         return _NEVER, f"a {first.component} image"
-    if first.content == frame.MAP:
+    if first.content == frame.MAP or any(map(frame.is_not_in_hu, series.frames)):
         return _NEVER, "a map"
     if not all(item.position_mm and item.orientation and item.spacing_mm for item in series.frames):
         return _UNPLACED, "without positions"

@@ -20,7 +20,8 @@ KEYWORDS = (
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
-    *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
+    *("RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence"),
+    *("LossyImageCompression", "ConcatenationUID", "InConcatenationTotalNumber"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     *(0x00430010, _GE_COMPONENT),  # with who reserved its block
 )
@@ -36,11 +37,17 @@ IN_PHASE, OUT_OF_PHASE, MAP = "in phase", "out of phase", "map"
 _CONTENTS = {
     **dict.fromkeys(("IN_PHASE", "INPHASE", "IP", "IN"), IN_PHASE),
     **dict.fromkeys(("OUT_PHASE", "OPP_PHASE", "OUTPHASE", "OP", "OPPOSED_PHASE"), OUT_OF_PHASE),
+    "OUT_OF_PHASE": OUT_OF_PHASE,
     **dict.fromkeys(("WATER", "W"), "water"),
     **dict.fromkeys(("FAT", "F"), "fat"),
     **dict.fromkeys(("FF", "PDFF", "FAT_FRACTION", "FATFRACTION", "FAT_FRAC"), MAP),
+    **dict.fromkeys(("WATER_FRACTION", "WF"), MAP),
     **dict.fromkeys(("R2_STAR", "R2STAR", "R2*", "B0", "ADC", "FIELD_MAP", "FA"), MAP),
 }
+
+# RescaleType of what spectral CT makes beside its images (PS3.3, section C.11.1.1.2). US stands for
+# unspecified, which many a CT in HU says of itself.
+_NOT_HU = ("OD", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -65,12 +72,14 @@ class Image:
     columns: int
     frame_count: int
     group_count: int  # functional groups, one for each frame of an enhanced object; else 0
+    is_part: bool  # of an enhanced object that was cut into several
     samples: int
     photometric: str
     bits_allocated: int | None
     bits_stored: int | None
     high_bit: int | None
     signed: bool
+    lossy: bool
     has_lookup_table: bool
     tr_ms: float | None
     flip_angle_deg: float | None
@@ -92,6 +101,7 @@ class Frame:
         spacing_mm: Between rows, then between columns.
         thickness_mm: The slice's; not its distance from the next one.
         rescale: Slope and intercept.
+        unit: Of the rescaled values, as RescaleType has it: `HU`, say.
         te_ms: Echo time.
         told_apart: By what images at one place may differ on purpose: name and value.
         when: The acquisition's time, as written.
@@ -107,6 +117,7 @@ class Frame:
     spacing_mm: tuple[float, ...]
     thickness_mm: float | None
     rescale: tuple[float, ...]
+    unit: str
     te_ms: float | None
     told_apart: tuple[tuple[str, str], ...]
     when: str
@@ -179,12 +190,15 @@ def _image(member: Member, dataset, rows: int, columns: int, group_count: int) -
         columns=columns,
         frame_count=header.whole(dataset, "NumberOfFrames") or 1,
         group_count=group_count,
+        is_part=bool(header.text(dataset, "ConcatenationUID"))
+        and header.whole(dataset, "InConcatenationTotalNumber") != 1,
         samples=header.whole(dataset, "SamplesPerPixel") or 1,
         photometric=header.text(dataset, "PhotometricInterpretation").upper(),
         bits_allocated=header.whole(dataset, "BitsAllocated"),
         bits_stored=header.whole(dataset, "BitsStored"),
         high_bit=header.whole(dataset, "HighBit"),
         signed=header.whole(dataset, "PixelRepresentation") == 1,
+        lossy=header.text(dataset, "LossyImageCompression") == "01",
         has_lookup_table=bool(header.items(dataset, "ModalityLUTSequence")),
         tr_ms=header.number(groups(timing, "RepetitionTime"), "RepetitionTime"),
         flip_angle_deg=header.number(groups(timing, "FlipAngle"), "FlipAngle"),
@@ -214,6 +228,7 @@ def _frame(image: Image, index: int, dataset, groups: _Groups) -> Frame:
         spacing_mm=header.numbers(groups(measures, "PixelSpacing"), "PixelSpacing", 2),
         thickness_mm=header.number(groups(measures, "SliceThickness"), "SliceThickness"),
         rescale=() if slope is None or intercept is None else (slope, intercept),
+        unit=header.text(groups(scaling, "RescaleType"), "RescaleType").upper(),
         te_ms=_te_ms(image, dataset, groups),
         told_apart=_told_apart(image_type, dataset, groups),
         when=header.text(dataset, "AcquisitionTime") or header.text(dataset, "AcquisitionDateTime"),
@@ -266,6 +281,11 @@ def _told_apart(image_type, dataset, groups: _Groups) -> tuple[tuple[str, str], 
         ("AcquisitionTime", header.text(dataset, "AcquisitionTime")),
         ("ContentTime", header.text(dataset, "ContentTime")),
     )
+
+
+def is_not_in_hu(frame: Frame) -> bool:
+    """Whether a CT says that its values are another quantity: iodine, electron density, ..."""
+    return frame.image.modality == "CT" and frame.unit in _NOT_HU
 
 
 def is_secondary_capture(image: Image) -> bool:

@@ -12,7 +12,7 @@ from pydicom.pixels import get_decoder
 from liver_jax.errors import InputError
 from liver_jax.volume import limits
 from liver_jax.volume.dicom import collect, header
-from liver_jax.volume.dicom.frame import Frame, Image
+from liver_jax.volume.dicom.frame import Frame, Image, is_not_in_hu
 
 IMAGE_CLASSES = (
     uid.CTImageStorage,
@@ -64,8 +64,8 @@ def check(frame: Frame, subject: str, name: str) -> None:
         name: What to call the series there.
 
     Raises:
-        InputError: It is in colour, inverted, without rescale (CT), of a depth or of a
-            compression that is not read, or its size is absurd.
+        InputError: It is in colour, inverted, without rescale or not in HU (CT), of a depth or of
+            a compression that is not read, or its size is absurd.
     """
     image = frame.image
     fault = _fault(frame, image)
@@ -93,6 +93,8 @@ def _fault(frame: Frame, image: Image) -> str | None:
         return "has a lookup table (ModalityLUTSequence) instead of slope and intercept"
     if image.modality == "CT" and not frame.rescale:
         return "is CT without RescaleSlope and RescaleIntercept, so without Hounsfield units"
+    if is_not_in_hu(frame):
+        return f"is CT in {frame.unit} (RescaleType) instead of Hounsfield units"
     if frame.rescale and frame.rescale[0] == 0:
         return "has a RescaleSlope of 0"
     allocated, stored, high = image.bits_allocated, image.bits_stored, image.high_bit

@@ -236,6 +236,8 @@ def _notes(found: Found, chosen: Series) -> tuple[str, ...]:
     others = len(found.series) - kept - max(0, len(chosen.phase.parts) - 1 if chosen.phase else 0)
     if others > 0:
         notes.append(f"{others} other series were left out")
+    if any(item.image.lossy for item in chosen.frames):
+        notes.append("the images were compressed with loss")
     if found.other_objects:
         notes.append(f"{found.other_objects} DICOM objects that are no images were left out")
     if found.other_files:

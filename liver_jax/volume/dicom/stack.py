@@ -104,6 +104,9 @@ def _check_told(frames: Sequence[Frame], refuse: Callable[..., InputError]) -> N
     if image.frame_count > 1 and not image.group_count:
         fault = "is multi-frame without functional groups, so its slices have no positions"
         raise refuse(fault, "Export it as single images or as an enhanced object")
+    if image.is_part:
+        fault = "is a part of a multi-frame object that was cut into several (a concatenation)"
+        raise refuse(fault, "Export it in one piece, or as single images")
     if image.group_count and image.frame_count != image.group_count:
         fault = f"has NumberOfFrames {image.frame_count}, but {image.group_count} functional groups"
         raise refuse(fault)
@@ -188,8 +191,8 @@ def _step(
             f": after slice {worst + 1} of {count} the gap is {gaps[worst]:.4g} mm, where others "
             f"have {usual:.4g} mm ({TOLERANCE_MM:g} mm is allowed)"
         )
-        resampled = "Export it whole" if whole else "Resample it to even spacing"
-        raise refuse(fault, f"{resampled}, or choose another series of the examination")
+        even = "Export it whole" if whole else "Convert it with dcm2niix, which spaces it evenly"
+        raise refuse(fault, f"{even}, or choose another series of the examination")
     straight = normal * (along[-1] - along[0]) / (count - 1)
     if _farthest_mm(positions, straight) <= TOLERANCE_MM:
         return straight, ()

@@ -54,6 +54,7 @@ CORONAL = np.array([[-1.5, 0, 0, 0], [0, 0, 5, 0], [0, -2.0, 0, 0], [0, 0, 0, 1]
         {"series": {"SOPClassUID": uid.SecondaryCaptureImageStorage}},
         {"series": {"SamplesPerPixel": 3}},
         {"data": IMAGES[:, :, :2]},
+        {"edit": lambda dataset, index, echo: setattr(dataset, "RescaleType", "MGML")},
     ],
 )
 def test_what_is_no_scan_is_left_out(add, how):
@@ -63,7 +64,7 @@ def test_what_is_no_scan_is_left_out(add, how):
     assert any("1 other series" in note for note in read.read(folder).notes)
 
 
-@pytest.mark.parametrize("word", ["FAT_FRACTION", "T2STAR MAP", "R_FFE", "I"])
+@pytest.mark.parametrize("word", ["FAT_FRACTION", "WATER_FRACTION", "T2STAR MAP", "R_FFE", "I"])
 def test_maps_and_parts_of_mr_are_left_out(add, word):
     add(1, 10, modality="MR", te_ms=[2.0], image_type=("DERIVED", "PRIMARY", word))
     folder = add(2, 20, modality="MR", te_ms=[2.0])

@@ -1,7 +1,10 @@
+import copy
+import io
 import shutil
 import zipfile
 
 import numpy as np
+import PIL.Image
 import pydicom
 import pytest
 from pydicom import uid
@@ -136,6 +139,82 @@ def test_lossy_compression_gives_nearly_the_same_values(
         dataset.save_as(path)
     apart = np.abs(read.read(tmp_path).volume.data - data)
     assert 0 < apart.max() <= most
+
+
+def _encapsulate(paths, encode, syntax):
+    """Writes streams of an encoder that pydicom does not have."""
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        dataset.PixelData = pydicom.encaps.encapsulate([encode(dataset)])
+        dataset["PixelData"].is_undefined_length = True
+        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.save_as(path)
+
+
+def test_baseline_jpeg_of_8_bits_is_read_and_told_to_be_lossy(write_series, tmp_path):
+    def encode(dataset):
+        held, grey = io.BytesIO(), dataset.pixel_array.astype(np.uint8)
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+        dataset.LossyImageCompression = "01"
+        PIL.Image.fromarray(grey).save(held, "JPEG", quality=95)
+        return held.getvalue()
+
+    x, y, z = np.mgrid[:40, :36, :3]
+    data = np.round(100 + 80 * np.sin(x / 9) * np.cos(y / 7) + 5 * z).astype(np.float32)
+    paths = write_series(tmp_path, data, modality="MR")
+    _encapsulate(paths, encode, uid.JPEGBaseline8Bit)
+    source = read.read(tmp_path)
+    assert np.abs(source.volume.data - data).max() <= 4
+    assert "the images were compressed with loss" in source.notes
+
+
+@pytest.mark.parametrize("syntax", [uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K])
+def test_high_throughput_jpeg_2000_has_its_decoder(write_series, tmp_path, ct_values, syntax):
+    # There is no encoder for it here: a stream of JPEG 2000, which such decoders take as well.
+    data = np.tile(ct_values, (6, 8, 1))
+    paths = write_series(tmp_path, data, syntax=uid.JPEG2000Lossless)
+    _encapsulate(paths, lambda held: next(pydicom.encaps.generate_frames(held.PixelData)), syntax)
+    np.testing.assert_array_equal(read.read(tmp_path).volume.data, data)
+
+
+@pytest.mark.parametrize("enhanced", [False, True])
+def test_ct_that_is_not_in_hounsfield_units_is_refused(write_series, tmp_path, enhanced):
+    def edit(dataset, index, echo):
+        groups = dataset.get("PerFrameFunctionalGroupsSequence")
+        for item in [group.PixelValueTransformationSequence[0] for group in groups or ()]:
+            item.RescaleType = "EDW"
+        if not groups:
+            dataset.RescaleType = "EDW"
+
+    write_series(tmp_path, np.zeros((6, 5, 4)), enhanced=enhanced, edit=edit)
+    with pytest.raises(InputError, match=r"no series to measure: .*\(a map\)"):
+        read.read(tmp_path)
+    with pytest.raises(InputError, match="series 3 is CT in EDW"):
+        read.read(tmp_path, "3")
+
+
+def test_dixon_of_one_enhanced_object_has_in_and_out_of_phase_as_echoes(write_series, tmp_path):
+    """As the standard names them; the enhanced object also holds water and fat."""
+    kinds = {2.3: "OUT_OF_PHASE", 4.6: "IN_PHASE", 4.7: "WATER", 4.8: "FAT"}
+
+    def edit(dataset, index, echo):
+        shared = dataset.SharedFunctionalGroupsSequence[0]
+        kind = shared.MRImageFrameTypeSequence[0]
+        del shared.MRImageFrameTypeSequence
+        for group in dataset.PerFrameFunctionalGroupsSequence:
+            own = copy.deepcopy(kind)
+            te_ms = group.MREchoSequence[0].EffectiveEchoTime
+            own.FrameType = ["DERIVED", "PRIMARY", "DIXON", kinds[te_ms]]
+            group.MRImageFrameTypeSequence = [own]
+
+    data = np.stack([np.full((6, 5, 4), value, np.float32) for value in (1, 2, 3, 4)], axis=3)
+    write_series(tmp_path, data, modality="MR", te_ms=list(kinds), enhanced=True, edit=edit)
+    with pytest.raises(InputError, match=r"3 series.*TE 2\.3, 4\.6 ms.*water.*fat"):
+        read.read(tmp_path)
+    source = read.read(tmp_path, "#1")
+    assert source.te_ms == (2.3, 4.6)
+    np.testing.assert_array_equal(source.volume.data, data[..., :2])
+    assert source.origin.frame_numbers == (1, 5, 9, 13)
 
 
 def test_jpeg_of_12_bits_is_refused_by_its_name(write_series, tmp_path, ct_values):

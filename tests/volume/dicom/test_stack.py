@@ -52,7 +52,17 @@ def test_uneven_slices_are_refused(write_series, tmp_path):
             dataset.ImagePositionPatient[2] += 0.3
 
     write_series(tmp_path, np.zeros((4, 3, 8)), edit=shift)
-    assert "unevenly spaced: after slice" in refused(tmp_path)
+    told = refused(tmp_path)
+    assert "unevenly spaced: after slice" in told and "dcm2niix" in told
+
+
+def test_a_part_of_a_concatenation_is_refused(write_series, tmp_path):
+    def cut(dataset, index, echo):
+        dataset.ConcatenationUID, dataset.InConcatenationNumber = "1.2.3", 1
+        dataset.InConcatenationTotalNumber = 2
+
+    write_series(tmp_path, np.zeros((4, 3, 8)), enhanced=True, edit=cut)
+    assert "cut into several (a concatenation)" in refused(tmp_path)
 
 
 def test_rounded_positions_are_even(write_series, tmp_path):
