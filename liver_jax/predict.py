@@ -109,11 +109,11 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int:
     else:
         exams = [_exam(given)]
     shared = share.parse(given.shard) if given.shard else share.from_environment(os.environ)
+    if given.input:
+        return _one(exams[0], given.checkpoint, options, output, given.strict)
     predictor = None
     if given.checkpoint != "none":
         predictor = Predictor.from_checkpoint(given.checkpoint)
-    if given.input:
-        return _one(exams[0], predictor, options, output, given.strict)
     return _many(exams, predictor, options, output, shared, given.strict)
 
 
@@ -221,7 +221,7 @@ def _paths(flag: str, names: str) -> tuple[pathlib.Path, ...]:
 
 def _one(
     exam: Exam,
-    predictor: Predictor | None,
+    checkpoint: str,
     options: Options,
     output: pathlib.Path,
     strict: bool,
@@ -233,6 +233,10 @@ def _one(
             bar.update()
 
         clock = Clock(tell)
+        predictor = None
+        if checkpoint != "none":
+            clock.begin("loading the network")
+            predictor = Predictor.from_checkpoint(checkpoint)
         clock.begin("reading")
         wanted = request(exam, predictor, options)
         forget_other(output, wanted)

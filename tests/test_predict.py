@@ -366,6 +366,8 @@ def test_mask_and_maps_together(folder, network, capsys):
     assert record["volume_ml"] == pytest.approx(volume_ml)
     assert record["mask_sha256"] == files.sha256(output / "mask.nii.gz")
     assert record["checkpoint"] == "runs/fake/best"
+    stages = {"load", "read", "network", "postprocess", "fit", "measure", "write"}
+    assert set(record["seconds"]) == stages
     mean_percent = truth()[truth() > 0].mean()
     assert record["pdff"]["source"] == record["r2star"]["source"] == "magnitude_fit"
     assert record["pdff"]["mean"]["value"] == pytest.approx(mean_percent, abs=0.5)

@@ -279,7 +279,12 @@ def _why_no_fat(scan: Scan) -> str:
 
 def _split(stages: Mapping[str, float], segmentation: Segmentation | None) -> dict[str, float]:
     """The seconds of each stage; the network's own split in place of the whole."""
-    names = {"reading": "read", "fitting echoes": "fit", "measuring": "measure"}
+    names = {
+        "loading the network": "load",
+        "reading": "read",
+        "fitting echoes": "fit",
+        "measuring": "measure",
+    }
     seconds = {names[name]: spent for name, spent in stages.items() if name in names}
     inner = dict(segmentation.seconds) if segmentation else {}
     if "segmenting" in stages:

@@ -40,7 +40,9 @@ def write(found: Found, options: Options, folder: pathlib.Path, clock: Clock | N
     grid, mask = found.image, found.mask
     mask_sha256 = None
     if mask is not None:
-        nifti.write(folder / MASK, mask, grid)
+        with files.replacing(folder / MASK) as temporary:
+            nifti.write(temporary, mask, grid)
+            nifti.check_written(temporary, mask, grid)
         mask_sha256 = files.sha256(folder / MASK)
     if found.probability is not None:
         nifti.write(folder / PROBABILITY, found.probability, grid)

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import nibabel as nib
 import numpy as np
-from nibabel import spatialimages
+from nibabel import filebasedimages, spatialimages
 
 from liver_jax import files
 from liver_jax.errors import InputError
@@ -198,6 +198,29 @@ def write(
     except OSError as error:
         fault = f"cannot be written: {error.strerror or error}"
         raise InputError(path, fault, "Free some space or choose another folder") from error
+
+
+def check_written(path: str | os.PathLike, data: np.ndarray, like: geometry.Placed) -> None:
+    """Reads a written file back as others do, with nibabel alone, and compares it.
+
+    Args:
+        path: What `write` has written, whatever this module makes of it.
+        data: What it should hold.
+        like: Where that should lie, to the single precision of the format.
+
+    Raises:
+        ValueError: It holds something else, or somewhere else: a defect, or a disk that errs.
+    """
+    try:
+        image = nib.load(path)
+        found = np.asanyarray(image.dataobj)
+    except (OSError, EOFError, zlib.error, filebasedimages.ImageFileError) as error:
+        raise ValueError(f"{path}: what was written cannot be read back ({error})") from error
+    affine = np.asarray(like.affine, np.float64)
+    if not np.allclose(image.affine, affine, rtol=1e-6, atol=1e-6):
+        raise ValueError(f"{path}: what was written lies somewhere else when read back")
+    if found.shape != data.shape or not np.array_equal(found, data):
+        raise ValueError(f"{path}: what was written is something else when read back")
 
 
 @contextlib.contextmanager

@@ -132,6 +132,15 @@ def test_the_same_scan_gives_the_same_bytes(scan_of, network, tmp_path):
     assert len(masks) == 1
 
 
+def test_a_mask_that_reads_back_otherwise_gets_no_name(scan_of, network, tmp_path, monkeypatch):
+    exam, options, write = scan_of("box"), Options(pictures=False), nifti.write
+    made = examination.find(scan.read(exam), network, options, request(exam, network, options))
+    monkeypatch.setattr(nifti, "write", lambda path, data, like: write(path, data[::-1], like))
+    with pytest.raises(ValueError, match="something else when read back"):
+        writing.write(made, options, tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_two_echoes_are_not_fitted_and_say_so(scan_of, network):
     exam = scan_of("dual", echoes=2, te_ms=TE_MS[:2], field_strength_t=3.0)
     record = found(exam, network).record

@@ -189,6 +189,24 @@ def test_the_same_mask_gives_the_same_bytes(tmp_path):
     assert one.read_bytes() == two.read_bytes()
 
 
+def test_what_was_written_is_compared_as_another_program_reads_it(tmp_path):
+    path, volume = tmp_path / "m.nii.gz", Volume(np.zeros((4, 3, 2), bool), OBLIQUE)
+    volume.data[1, 2, 1] = True
+    nifti.write(path, volume.data, volume)
+    nifti.check_written(path, volume.data, volume)
+    with pytest.raises(ValueError, match="something else"):
+        nifti.check_written(path, ~volume.data, volume)
+    with pytest.raises(ValueError, match="something else"):
+        nifti.check_written(path, volume.data[..., :1], volume)
+    moved = OBLIQUE.copy()
+    moved[2, 3] += 0.01
+    with pytest.raises(ValueError, match="somewhere else"):
+        nifti.check_written(path, volume.data, Volume(volume.data, moved))
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match="cannot be read back"):
+        nifti.check_written(path, volume.data, volume)
+
+
 def test_write_keeps_what_a_type_cannot_hold_from_disk(tmp_path):
     like = Volume(np.zeros((2, 2, 2)), AFFINE)
     with pytest.raises(ValueError, match="cannot hold"):
