@@ -81,6 +81,8 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     model.norm = "group"
     # bfloat16, float32, or auto: bfloat16 on accelerators, float32 on the CPU.
     model.dtype = "auto"
+    # Compute inner values again for the gradient instead of keeping them: less memory, more time.
+    model.remat = False
 
     config.loss = loss = ml_collections.ConfigDict()
     # Weight of (1 - Dice of the batch) beside the mean cross entropy.
@@ -101,6 +103,9 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     train.steps = 0
     # Global batch size, whatever the number of devices and hosts.
     train.batch_size = 4 if demo else 16
+    # Parts that a batch goes through the network in, one after the other, where it does not fit at
+    # once; the gradient is the same, at the cost of one more forward pass.
+    train.microbatches = 1
     # Steps between two measurements on the validation subjects.
     train.validate_every_steps = 0
     # Steps between two checkpoints (validation writes one too).

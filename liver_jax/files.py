@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from liver_jax.errors import InputError
+
 # The errors of a write for which the user, not the program, must find room.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -67,6 +69,28 @@ def sha256(path: str | os.PathLike) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def claimed(path: str | os.PathLike, what: str) -> Iterator[None]:
+    """Holds an exclusive lock on `path`, or refuses; the system frees it if the process dies.
+
+    Args:
+        path: The file to lock; made where missing.
+        what: What has been claimed, for the message.
+
+    Raises:
+        InputError: Another process holds it.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            fault = f"another process is at work in this {what}"
+            raise InputError(path.parent, fault, "Wait for it, or name another one") from error
+        yield
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Trains: stage 1, stage 2 or an ablation."""
 
+import contextlib
 import pathlib
 import signal
 import types
@@ -8,7 +9,7 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from liver_jax import cli
+from liver_jax import cli, cluster, files
 from liver_jax.checkpoint import store
 from liver_jax.cohort import manifest
 from liver_jax.data import pipeline, slices
@@ -31,6 +32,9 @@ Trains the liver network; a run found in --workdir is resumed.
     --config.init.checkpoint=FOLDER   initial weights: a run, FOLDER/latest, none
     --config.train.steps=N                          more steps extend a finished run
 
+Several processes find each other under Slurm, Open MPI, Kubernetes and on TPU pods; elsewhere:
+  --coordinator=HOST:PORT --processes=N --process=I    of the first; how many; which, from 0
+
 Exit codes: 0 finished, 1 failed, 2 refused input or flags, 75 stopped on request, all saved.
 """
 
@@ -39,12 +43,16 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags; a function, so that several binaries can be imported at once."""
     config_flags.DEFINE_config_file("config", None, "The config file.", values, lock_config=True)
     flags.DEFINE_string("workdir", None, "The run folder.", values)
+    flags.DEFINE_string("coordinator", None, "HOST:PORT of the first process.", values)
+    flags.DEFINE_integer("processes", None, "How many processes.", 1, flag_values=values)
+    flags.DEFINE_integer("process", None, "Which one this is, from 0.", 0, flag_values=values)
 
 
 def main(given: flags.FlagValues = flags.FLAGS) -> None:
     """Reads the cohort, prepares the slices, and hands over to the loop."""
     config = cli.config_value(given)
     settings.validate(config)
+    cluster.join(given.coordinator, given.processes, given.process)
     # Until the loop takes over, there is nothing to save but what is on disk already.
     signal.signal(signal.SIGTERM, _stop)
     file, _, _ = config_flags.get_config_filename(given["config"]).partition(":")
@@ -52,7 +60,8 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     default = pathlib.Path("runs") / ("demo" if config.size == "demo" else "") / name
     workdir = pathlib.Path(given.workdir or default).absolute()
     if start.finished(config, workdir):
-        print(f"{workdir}: finished already; --config.train.steps=N extends it")
+        if cluster.is_first():
+            print(f"{workdir}: finished already; --config.train.steps=N extends it")
         return
     exams = _read(config, start.begun(workdir))
     counts = settings.pairs(config.data.train_subjects, "data.train_subjects", int)
@@ -66,21 +75,28 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
             "Set the split column: python -m liver_jax.prepare --assign_splits=MANIFEST does.",
         )
     grid = settings.preprocessing(config)
-    # All of the training split: the records then serve both stages and every ablation.
+    # All of the training split: the records then serve both stages and every ablation. The first
+    # process builds them, so that no lock of a shared disk need be trusted.
+    if cluster.is_first():
+        slices.open_or_build(training, grid, config.data.cache)
+    cluster.wait_for_all("slice records")
     records = slices.open_or_build(training, grid, config.data.cache)
     ids = {exam.exam_id for exam in chosen}
     # In an order of their own: the stream must not depend on the order of rows or manifests.
     index = sorted(
         (entry for entry in records.index if entry.exam_id in ids), key=lambda entry: entry.exam_id
     )
-    loop.train(
-        config,
-        workdir,
-        records,
-        index,
-        record.make(config.data.manifests, index, (exam.subject_id for exam in validating)),
-        lambda model: validation.make_validator(model, validating, grid),
-    )
+    with contextlib.ExitStack() as stack:
+        if cluster.is_first():
+            stack.enter_context(files.claimed(workdir / ".lock", "run folder"))
+        loop.train(
+            config,
+            workdir,
+            records,
+            index,
+            record.make(config.data.manifests, index, (exam.subject_id for exam in validating)),
+            lambda model: validation.make_validator(model, validating, grid),
+        )
 
 
 def _stop(number: int, frame: types.FrameType | None) -> None:

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from liver_jax import files
+from liver_jax.errors import InputError
 
 
 def test_replacing_is_whole_or_absent(tmp_path):
@@ -84,4 +85,16 @@ def test_one_process_holds_the_lock_at_a_time(tmp_path):
 def test_a_lock_of_a_dead_process_is_free(tmp_path):
     (tmp_path / "lock").write_text("left over")
     with files.locked(tmp_path / "lock"):
+        pass
+
+
+def test_what_is_claimed_is_refused_to_others_until_it_is_free(tmp_path):
+    again = files.claimed(tmp_path / "run" / ".lock", "run folder")
+    with (
+        files.claimed(tmp_path / "run" / ".lock", "run folder"),
+        pytest.raises(InputError, match="another process is at work in this run folder"),
+        again,
+    ):
+        raise AssertionError("claimed twice")
+    with files.claimed(tmp_path / "run" / ".lock", "run folder"):
         pass

@@ -3,17 +3,20 @@
 RUN/checkpoints/STEP/ holds `state` (the training state, a pytree) and `meta` (a JSON object: the
 position in the data, the config, the run record). Orbax writes each under a temporary name and
 renames it, so a process killed in the middle of a save leaves the older checkpoints as they were.
+`meta` has a checksum of each array, so that what was damaged later is not taken for whole.
 """
 
 import dataclasses
 import json
 import pathlib
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers
 
 from liver_jax import files
@@ -22,7 +25,7 @@ from liver_jax.errors import InputError
 _FOLDER = "checkpoints"
 # The collections that make up a model, as opposed to the optimiser's state.
 _MODEL = ("params", "batch_stats", "ema_params")
-_SCORE = "score"
+_SCORE, _CHECKSUMS = "score", "crc32"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,15 +82,46 @@ class Checkpoints:
         Raises:
             InputError: The disk is full (found in this save or in the one before).
         """
+        meta = dict(meta) | {_CHECKSUMS: _checksums(state)}
         with _disk_faults(self.run):
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
-                    state=ocp.args.PyTreeSave(state), meta=ocp.args.JsonSave(dict(meta))
+                    state=ocp.args.PyTreeSave(state), meta=ocp.args.JsonSave(meta)
                 ),
                 metrics=None if score is None else {_SCORE: score},
                 force=True,
             )
+
+    def restore_latest(self, like: Any) -> tuple[int, Any, dict[str, Any]] | None:
+        """The last checkpoint that is whole; those that are damaged are named and set aside.
+
+        Args:
+            like: As for `restore`.
+
+        Returns:
+            Its step, the state and the meta; None where there is no checkpoint at all.
+
+        Raises:
+            InputError: As `restore`; or all of them are damaged.
+        """
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        for step in steps:
+            location = Location(self.run, step, "latest")
+            fault = _damage(location)
+            if fault is None:
+                return step, *self.restore(step, like)
+            aside = _path(location).with_name(f"damaged_{step}")
+            if jax.process_index() == 0:
+                print(f"{_path(location)} is damaged ({fault}); it is called {aside.name} now")
+                _path(location).rename(aside)
+            if jax.process_count() > 1:
+                multihost_utils.sync_global_devices(f"set aside {step}")
+            self._manager.reload()
+        if steps:
+            fault = "all of its checkpoints are damaged, and were set aside"
+            raise InputError(self.run, fault, "Run the same command again to start from step 0")
+        return None
 
     def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
         """The state and the meta of a step.
@@ -111,7 +145,7 @@ class Checkpoints:
                 meta=ocp.args.JsonRestore(),
             ),
         )
-        return restored.state, restored.meta
+        return restored.state, _without_checksums(restored.meta)
 
     def wait(self) -> None:
         """Blocks until what `save` started is on disk."""
@@ -152,8 +186,12 @@ def resolve(folder: str | pathlib.Path) -> Location:
 
 
 def read_meta(location: Location) -> dict[str, Any]:
-    """The JSON object saved with a checkpoint."""
-    return json.loads((_path(location) / "meta" / "metadata").read_text())
+    """The JSON object saved with a checkpoint.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    return _without_checksums(_stored_meta(location))
 
 
 def read_model(location: Location) -> dict[str, Any]:
@@ -162,19 +200,21 @@ def read_model(location: Location) -> dict[str, Any]:
     Returns:
         `params`, and `batch_stats` where the model has them. `params` are the moving average of the
         weights where the run kept one.
+
+    Raises:
+        InputError: It is damaged.
     """
-    tree = _metadata(location)
-    wanted = {name: tree[name] for name in _MODEL if tree.get(name)}
-    if "ema_params" in wanted:
-        del wanted["params"]
-    restored = ocp.PyTreeCheckpointer().restore(
-        _path(location) / "state",
-        args=ocp.args.PyTreeRestore(
-            item=wanted,
-            restore_args=jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted),
-            partial_restore=True,
-        ),
-    )
+    checksums = _stored_meta(location).get(_CHECKSUMS)
+    try:
+        tree = _metadata(location)
+        wanted = {name: tree[name] for name in _MODEL if tree.get(name)}
+        if "ema_params" in wanted:
+            del wanted["params"]
+        restored = _arrays(location, wanted)
+    except Exception as error:  # the readers below raise a dozen kinds
+        raise _damaged(location, "its arrays cannot be read") from error
+    if fault := _difference(restored, checksums):
+        raise _damaged(location, fault)
     if "ema_params" in restored:
         restored["params"] = restored.pop("ema_params")
     return restored
@@ -234,6 +274,71 @@ def _named(tree: Any) -> dict[str, Any]:
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
     return {name: tuple(leaf.shape) for name, leaf in _named(tree).items()}
+
+
+def _arrays(location: Location, wanted: Any) -> dict[str, Any]:
+    """Some of the saved state as numpy arrays; `wanted` is a part of its `_metadata`."""
+    return ocp.PyTreeCheckpointer().restore(
+        _path(location) / "state",
+        args=ocp.args.PyTreeRestore(
+            item=wanted,
+            restore_args=jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted),
+            partial_restore=True,
+        ),
+    )
+
+
+def _stored_meta(location: Location) -> dict[str, Any]:
+    try:
+        return json.loads((_path(location) / "meta" / "metadata").read_text())
+    except (OSError, ValueError) as error:
+        raise _damaged(location, "its record cannot be read") from error
+
+
+def _without_checksums(meta: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in meta.items() if name != _CHECKSUMS}
+
+
+def _checksums(state: Any) -> dict[str, int]:
+    """CRC-32 of each array's bytes, by its name; a replicated array is the same everywhere."""
+    local = jax.device_get(jax.tree.map(_local, state))
+    return {
+        name: zlib.crc32(np.ascontiguousarray(leaf).tobytes())
+        for name, leaf in _named(local).items()
+    }
+
+
+def _local(leaf: Any) -> Any:
+    return leaf.addressable_data(0) if isinstance(leaf, jax.Array) else leaf
+
+
+def _difference(arrays: Any, checksums: Mapping[str, int] | None) -> str | None:
+    """The first array that is not what was saved; checkpoints of old have no checksums."""
+    if checksums is None:
+        return None
+    for name, found in _checksums(arrays).items():
+        if checksums.get(name) != found:
+            return f"{name} is not what was saved"
+    return None
+
+
+def _damage(location: Location) -> str | None:
+    """What is wrong with a checkpoint as a whole, or None."""
+    try:
+        checksums = _stored_meta(location).get(_CHECKSUMS)
+        return _difference(_arrays(location, _metadata(location)), checksums)
+    except InputError as error:
+        return error.fault
+    except Exception as error:  # the readers below raise a dozen kinds
+        return f"its arrays cannot be read: {type(error).__name__}"
+
+
+def _damaged(location: Location, fault: str) -> InputError:
+    return InputError(
+        _path(location),
+        f"this checkpoint is damaged: {fault}",
+        "Move it away: the run then goes on, and is used, from the one before it",
+    )
 
 
 def _metadata(location: Location) -> dict[str, Any]:

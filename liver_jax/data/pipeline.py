@@ -2,7 +2,8 @@
 
 Which subjects take part is chosen before any dataset exists, so that no operation on the stream
 can bring an excluded one back. The stream is a pure function of the seed and of a position, which
-is one number: the global examples consumed. Process p of P reads the positions that are p modulo P.
+is one number: the global examples consumed. Of each global batch, process p of P reads the p-th
+part, so that the batches are the same in the same order however many processes share them.
 """
 
 import collections
@@ -168,10 +169,27 @@ def batches(
     Yields:
         Dicts of arrays with a leading axis of batch_size / process_count.
     """
-    local = dataset.slice(slice(process, None, process_count))
+    share = _Share(len(dataset), batch_size, process, process_count)
+    local = grain.MapDataset.source(share).map(lambda position: dataset[position])
     stream = local.batch(batch_size // process_count, drop_remainder=True).to_iter_dataset(
         grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4 * threads)
     )
     iterator = iter(stream)
     iterator.set_state({"next_index": examples_consumed // batch_size})
     return iterator
+
+
+class _Share:
+    """The global positions that one process reads, in its own order."""
+
+    def __init__(self, length: int, batch_size: int, process: int, process_count: int):
+        self._local = batch_size // process_count
+        self._batch_size, self._first = batch_size, process * self._local
+        self._length = length // batch_size * self._local
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> int:
+        batch, place = divmod(int(index), self._local)
+        return batch * self._batch_size + self._first + place

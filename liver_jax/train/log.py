@@ -15,24 +15,36 @@ METRICS = "metrics.jsonl"
 
 
 class RunLog:
-    """The log of one run; on resume, what lies beyond the step resumed from is taken back."""
+    """The log of one run; on resume, what lies beyond the step resumed from is taken back.
 
-    def __init__(self, workdir: pathlib.Path, start: int, steps: int):
+    Of several processes one writes; the log of the others is silent.
+    """
+
+    def __init__(self, workdir: pathlib.Path, start: int, steps: int, writes: bool = True):
         """Opens the files.
 
         Args:
             workdir: The run folder.
             start: The step that the run starts from.
             steps: The step that it ends at, for the progress bar.
+            writes: Whether this process is the one that writes.
         """
+        self._writes = writes
+        self._bar = tqdm.tqdm(
+            total=steps,
+            initial=start,
+            desc=workdir.name,
+            unit="step",
+            mininterval=1.0,
+            disable=not writes,
+        )
+        if not writes:
+            return
         self._path = workdir / METRICS
         _keep_up_to(self._path, start)
         # Written by this thread, not by one of its own: a full disk must reach the program.
         (workdir / "tensorboard").mkdir(exist_ok=True)
         self._events = event_file_writer.EventsWriter(str(workdir / "tensorboard" / "events"))
-        self._bar = tqdm.tqdm(
-            total=steps, initial=start, desc=workdir.name, unit="step", mininterval=1.0
-        )
 
     def __enter__(self) -> "RunLog":
         return self
@@ -41,7 +53,8 @@ class RunLog:
         self, kind: type | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.close()
-        self._events.close()
+        if self._writes:
+            self._events.close()
 
     def advance(self) -> None:
         """One step was dispatched."""
@@ -49,6 +62,8 @@ class RunLog:
 
     def write(self, step: int, values: dict[str, Any]) -> None:
         """One line of metrics: numbers, or dicts of numbers (one for each technique)."""
+        if not self._writes:
+            return
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}, allow_nan=False) + "\n")
         for name, value in values.items():
@@ -63,7 +78,8 @@ class RunLog:
 
     def say(self, text: str) -> None:
         """A line for people, above the bar."""
-        self._bar.write(text)
+        if self._writes:
+            self._bar.write(text)
 
 
 def _keep_up_to(path: pathlib.Path, step: int) -> None:

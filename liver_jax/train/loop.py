@@ -1,5 +1,6 @@
 """The training run, top to bottom: initialise, step, validate, save, stop."""
 
+import collections
 import contextlib
 import dataclasses
 import pathlib
@@ -15,7 +16,7 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from liver_jax import files
+from liver_jax import cluster, files
 from liver_jax.checkpoint import store
 from liver_jax.data import pipeline
 from liver_jax.data.slices import ExamSlices, SliceStore
@@ -25,6 +26,10 @@ from liver_jax.train import optimizer, settings, sharding, start
 from liver_jax.train import step as train_step
 from liver_jax.train.log import RunLog
 from liver_jax.train.state import TrainState
+
+# All processes must stop at one step. They learn of a request from a step that is done already, so
+# that the devices never wait for it.
+_STOP_LAG = 4
 
 Validate = Callable[[Mapping[str, Any]], dict[str, float]]
 
@@ -53,7 +58,7 @@ def train(
         Stopped: SIGTERM or SIGINT arrived; everything is saved.
     """
     mesh = sharding.make_mesh()
-    sharding.check_batch_size(mesh, config.train.batch_size)
+    sharding.check_batch_size(mesh, config.train.batch_size, config.train.microbatches)
     model = build_model(config)
     tx = optimizer.make(config)
     dataset = pipeline.make_dataset(
@@ -77,8 +82,11 @@ def train(
             config.loss.dice_weight,
             config.optimizer.ema_decay,
             config.seed,
+            config.train.microbatches,
         )
-        files.write_json(workdir / "run.json", {"config": config.to_dict(), "record": run_record})
+        if cluster.is_first():
+            run = {"config": config.to_dict(), "record": run_record}
+            files.write_json(workdir / "run.json", run)
         batches = pipeline.batches(
             dataset,
             config.train.batch_size,
@@ -101,15 +109,18 @@ def train(
 
         rate = optimizer.learning_rate(config)
         first = progress.examples // config.train.batch_size
-        with _StopRequest() as stop, RunLog(workdir, first, config.train.steps) as log:
+        steps, alone = config.train.steps, jax.process_count() == 1
+        with _StopRequest() as stop, RunLog(workdir, first, steps, cluster.is_first()) as log:
             window = _Window(index, checkpoints, rate)
             for done in range(first + 1, config.train.steps + 1):
                 batch = next(batches)
+                batch["stop"] = np.full(len(batch["example"]), stop.asked)
                 state, outcome = step(state, sharding.to_devices(mesh, batch))
                 progress.examples += config.train.batch_size
                 window.add(done, batch, outcome)
                 log.advance()
-                last, stopping = done == config.train.steps, stop.asked
+                last = done == config.train.steps
+                stopping = stop.asked if alone else window.stop_asked_by_any()
                 validating = last or done % config.train.validate_every_steps == 0
                 saving = validating or done % config.train.checkpoint_every_steps == 0 or stopping
                 if saving or done % config.train.log_every_steps == 0:
@@ -130,7 +141,9 @@ def train(
                     break
             checkpoints.wait()
         best = "" if progress.best_dice is None else f" {progress.best_dice:.3f}"
-        print(f"{workdir}: {done} steps; best validation Dice{best} at step {progress.best_step}")
+        ended = f"{done} steps; best validation Dice{best} at step {progress.best_step}"
+        if cluster.is_first():
+            print(f"{workdir}: {ended}")
 
 
 def _validated(
@@ -166,10 +179,16 @@ class _Window:
     ):
         self._index, self._checkpoints, self._rate = index, checkpoints, rate
         self._steps: list[tuple[int, np.ndarray, np.ndarray, train_step.Outcome]] = []
+        self._stops: collections.deque[jax.Array] = collections.deque(maxlen=_STOP_LAG + 1)
         self._since = time.monotonic()
 
     def add(self, step: int, batch: Mapping[str, np.ndarray], outcome: train_step.Outcome) -> None:
         self._steps.append((step, batch["record"], batch["echo"], outcome))
+        self._stops.append(outcome.stop)
+
+    def stop_asked_by_any(self) -> bool:
+        """Whether some process was asked to stop, a few steps ago: all of them see the same."""
+        return len(self._stops) > _STOP_LAG and bool(self._stops[0])
 
     def close(self) -> dict[str, float]:
         """The means over the window. The one place where the host waits for the device."""
@@ -228,7 +247,8 @@ class _StopRequest:
 
 def build_model(config: ml_collections.ConfigDict) -> nn.Module:
     """The network of a config, computing in the number format that suits the device."""
-    return unet.UNet(**architecture(config), dtype=precision.compute_dtype(config.model.dtype))
+    dtype = precision.compute_dtype(config.model.dtype)
+    return unet.UNet(**architecture(config), dtype=dtype, remat=config.model.remat)
 
 
 def architecture(config: ml_collections.ConfigDict) -> dict[str, Any]:

@@ -44,6 +44,29 @@ def make(
     }
 
 
+def resume(record: Mapping[str, Any], now: Mapping[str, Any], step: int) -> dict[str, Any]:
+    """The record of a run that goes on, perhaps on other devices.
+
+    Args:
+        record: What was saved with the checkpoint.
+        now: The record of this sitting.
+        step: The step that it goes on from.
+
+    Returns:
+        `record` with the step in `resumed`, and the devices in `devices` where they have changed.
+    """
+    resumed = dict(record, resumed=[*record.get("resumed", []), step])
+    sittings = [*record.get("devices", [_machine(record) | {"from_step": 0}])]
+    machine = _machine(now)
+    if {name: sittings[-1][name] for name in machine} != machine:
+        sittings.append(machine | {"from_step": step})
+    return resumed | {"devices": sittings}
+
+
+def _machine(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: record[name] for name in ("device", "processes")}
+
+
 def inherit(record: dict[str, Any], initial: str, ancestor: Mapping[str, Any]) -> dict[str, Any]:
     """Adds what the initial weights have seen: a checkpoint answers for its whole ancestry.
 

@@ -70,6 +70,7 @@ def validate(config: ml_collections.ConfigDict) -> None:
         "optimizer.clip_norm": config.optimizer.clip_norm,
         "train.steps": config.train.steps,
         "train.batch_size": config.train.batch_size,
+        "train.microbatches": config.train.microbatches,
         "train.validate_every_steps": config.train.validate_every_steps,
         "train.checkpoint_every_steps": config.train.checkpoint_every_steps,
         "train.log_every_steps": config.train.log_every_steps,
@@ -106,6 +107,12 @@ def validate(config: ml_collections.ConfigDict) -> None:
             raise InputError(
                 f"config.{field}", f"{value!r} is unknown", f"Take one of {', '.join(allowed)}."
             )
+    if config.model.norm == "batch" and config.train.microbatches > 1:
+        raise InputError(
+            "config.train.microbatches",
+            "norm=batch has statistics of a whole batch",
+            "Take 1, or model.norm=group.",
+        )
     if not pairs(config.data.train_subjects, "data.train_subjects", int):
         raise InputError(
             "config.data.train_subjects", "it is empty", "Name techniques: spgr2d=30,ct=10."

@@ -27,14 +27,15 @@ def by_example(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(_DATA))
 
 
-def check_batch_size(mesh: Mesh, batch_size: int) -> None:
-    """Refuses a global batch that the devices cannot share equally."""
-    if batch_size % mesh.size:
-        raise InputError(
-            "config.train.batch_size",
-            f"{batch_size} is not divisible by the mesh's {mesh.size} devices",
-            f"Take a multiple of {mesh.size}.",
-        )
+def check_batch_size(mesh: Mesh, batch_size: int, microbatches: int) -> None:
+    """Refuses a global batch that the devices cannot share equally, in equal parts."""
+    parts = mesh.size * microbatches
+    if batch_size % parts:
+        devices = f"the mesh's {mesh.size} device{'s' * (mesh.size > 1)}"
+        fault = f"{batch_size} is not divisible by {devices}"
+        if microbatches > 1:
+            fault += f" times train.microbatches={microbatches}"
+        raise InputError("config.train.batch_size", fault, f"Take a multiple of {parts}.")
 
 
 def to_devices(mesh: Mesh, batch: Mapping[str, np.ndarray]) -> dict[str, Any]:

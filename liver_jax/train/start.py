@@ -10,6 +10,7 @@ import ml_collections
 import optax
 from flax import linen as nn
 
+from liver_jax import cluster
 from liver_jax.checkpoint import store
 from liver_jax.errors import InputError
 from liver_jax.train import record
@@ -22,6 +23,8 @@ _MAY_CHANGE = (
     ("data", "cache"),
     ("data", "manifests"),
     ("data", "threads"),
+    ("model", "remat"),
+    ("train", "microbatches"),
     ("train", "steps"),
     ("train", "validate_every_steps"),
     ("train", "checkpoint_every_steps"),
@@ -63,7 +66,10 @@ def finished(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
     if not begun(workdir):
         return False
     location = store.resolve(workdir / "latest")
-    meta = store.read_meta(location)
+    try:
+        meta = store.read_meta(location)
+    except InputError:  # damaged: `initialise` sets it aside, and goes on from the one before
+        return False
     _refuse_other_config(config, meta["config"], workdir)
     if location.step >= config.train.steps:
         return True
@@ -91,17 +97,18 @@ def initialise(
         variables = train_state.variables_of(model, jax.random.key(config.seed), config.data.size)
         return train_state.create(variables, tx, config.optimizer.ema_decay)
 
-    latest = checkpoints.latest_step()
-    if latest is not None:
-        like = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placement),
-            jax.eval_shape(fresh),
-        )
-        state, meta = checkpoints.restore(latest, like)
+    like = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placement),
+        jax.eval_shape(fresh),
+    )
+    found = checkpoints.restore_latest(like)
+    if found is not None:
+        latest, state, meta = found
         _refuse_other_config(config, meta["config"], checkpoints.run)
         _refuse_other_data(run_record, meta["record"], checkpoints.run)
-        print(f"resuming {checkpoints.run} at step {latest}")
-        resumed = dict(meta["record"], resumed=[*meta["record"].get("resumed", []), latest])
+        if cluster.is_first():
+            print(f"resuming {checkpoints.run} at step {latest}")
+        resumed = record.resume(meta["record"], run_record, latest)
         progress = Progress(**meta["progress"])
         if progress.stopped_early:
             # Whoever comes here asks for more: `finished` has let them pass.
@@ -113,7 +120,8 @@ def initialise(
         variables, table = store.transfer(
             location, {"params": state.params, "batch_stats": state.batch_stats}
         )
-        print(table)
+        if cluster.is_first():
+            print(table)
         run_record = record.inherit(run_record, str(location), store.read_meta(location)["record"])
         state = train_state.create(variables, tx, config.optimizer.ema_decay)
         state = jax.device_put(state, placement)

@@ -22,11 +22,13 @@ class Outcome(NamedTuple):
         sums: Mergeable sums of the batch (loss and soft Dice come from them).
         gradient_norm: Global norm before clipping.
         finite: Whether loss and gradient are; where not, the state was left as it was.
+        stop: Whether any process was asked to stop when it made its part of the batch.
     """
 
     sums: losses.Sums
     gradient_norm: jax.Array
     finite: jax.Array
+    stop: jax.Array
 
 
 def make_train_step(
@@ -38,6 +40,7 @@ def make_train_step(
     dice_weight: float,
     ema_decay: float,
     seed: int,
+    microbatches: int = 1,
 ) -> Callable[[TrainState, dict[str, Any]], tuple[TrainState, Outcome]]:
     """Builds the jitted step; the state's buffers are donated.
 
@@ -50,6 +53,8 @@ def make_train_step(
         dice_weight: Weight of the Dice loss beside the cross entropy.
         ema_decay: Decay of the moving average of the parameters; 0 for none.
         seed: Seed of the augmentation.
+        microbatches: Parts that a batch goes through the network in, one after the other; the
+            gradient is that of the whole batch all the same, at the cost of one more forward pass.
     """
 
     def step(state: TrainState, batch: dict[str, Any]) -> tuple[TrainState, Outcome]:
@@ -62,20 +67,12 @@ def make_train_step(
             augmentation,
         )
         weights = jnp.ones(len(images))
-
-        def loss_of(params: Any) -> tuple[jax.Array, tuple[losses.Sums, Any]]:
-            logits, updated = model.apply(
-                {"params": params, "batch_stats": state.batch_stats},
-                images[..., None],
-                train=True,
-                mutable=["batch_stats"],
-            )
-            loss, sums = losses.dice_cross_entropy(logits, masks, weights, dice_weight)
-            return loss, (sums, updated.get("batch_stats", {}))
-
-        (loss, (sums, batch_stats)), gradients = jax.value_and_grad(loss_of, has_aux=True)(
-            state.params
-        )
+        parts = (images, masks, weights)
+        if microbatches == 1:
+            loss, sums, batch_stats, gradients = _whole(model, state, parts, dice_weight)
+        else:
+            loss, sums, gradients = _in_parts(model, state, parts, dice_weight, microbatches)
+            batch_stats = state.batch_stats
         gradient_norm = optax.global_norm(gradients)
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
         updates, opt_state = tx.update(gradients, state.opt_state, state.params)
@@ -88,7 +85,7 @@ def make_train_step(
         new = TrainState(state.step + 1, params, batch_stats, opt_state, ema_params)
         # A step that is not finite changes nothing, so the state stays fit to be saved.
         new = jax.tree.map(lambda after, before: jnp.where(finite, after, before), new, state)
-        return new, Outcome(sums, gradient_norm, finite)
+        return new, Outcome(sums, gradient_norm, finite, jnp.any(batch["stop"]))
 
     everywhere, split = sharding.replicated(mesh), sharding.by_example(mesh)
     return jax.jit(
@@ -98,3 +95,64 @@ def make_train_step(
         donate_argnums=0,
         compiler_options=compiler.options(),
     )
+
+
+def _measured(
+    model: nn.Module, state: TrainState, params: Any, part: tuple[jax.Array, ...]
+) -> tuple[losses.Sums, Any]:
+    """The sums of some images, and the running statistics that they leave."""
+    images, masks, weights = part
+    logits, updated = model.apply(
+        {"params": params, "batch_stats": state.batch_stats},
+        images[..., None],
+        train=True,
+        mutable=["batch_stats"],
+    )
+    return losses.measure(logits, masks, weights), updated.get("batch_stats", {})
+
+
+def _whole(
+    model: nn.Module, state: TrainState, batch: tuple[jax.Array, ...], dice_weight: float
+) -> tuple[jax.Array, losses.Sums, Any, Any]:
+    """Loss, sums, statistics and gradient of a batch at once."""
+
+    def loss_of(params: Any) -> tuple[jax.Array, tuple[losses.Sums, Any]]:
+        sums, batch_stats = _measured(model, state, params, batch)
+        return sums.loss(dice_weight), (sums, batch_stats)
+
+    (loss, (sums, batch_stats)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    return loss, sums, batch_stats, gradients
+
+
+def _in_parts(
+    model: nn.Module,
+    state: TrainState,
+    batch: tuple[jax.Array, ...],
+    dice_weight: float,
+    count: int,
+) -> tuple[jax.Array, losses.Sums, Any]:
+    """The same, with the memory of one part.
+
+    The Dice is a ratio of sums over the whole batch, so its gradient is no mean over parts. A first
+    pass adds up the sums; the loss's derivative by each sum then weighs the parts' own gradients.
+    """
+
+    def split(leaf: jax.Array) -> jax.Array:
+        # Neighbours go to different parts: each device keeps the examples that it has.
+        return jnp.swapaxes(leaf.reshape(len(leaf) // count, count, *leaf.shape[1:]), 0, 1)
+
+    parts = jax.tree.map(split, batch)
+
+    def add_sums(sums: losses.Sums, part: tuple[jax.Array, ...]) -> tuple[losses.Sums, None]:
+        return sums.merge(_measured(model, state, state.params, part)[0]), None
+
+    nothing = losses.Sums(*(jnp.zeros(()) for _ in losses.Sums._fields))
+    sums, _ = jax.lax.scan(add_sums, nothing, parts)
+    loss, weights = jax.value_and_grad(lambda total: total.loss(dice_weight))(sums)
+
+    def add_gradients(gradients: Any, part: tuple[jax.Array, ...]) -> tuple[Any, None]:
+        _, pull = jax.vjp(lambda params: _measured(model, state, params, part)[0], state.params)
+        return jax.tree.map(jnp.add, gradients, pull(weights)[0]), None
+
+    gradients, _ = jax.lax.scan(add_gradients, jax.tree.map(jnp.zeros_like, state.params), parts)
+    return loss, sums, gradients

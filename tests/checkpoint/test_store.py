@@ -118,6 +118,66 @@ def test_what_an_interrupted_save_left_is_not_a_checkpoint(tmp_path):
     checkpoints.close()
 
 
+def damage(path, how):
+    """Changes the largest file below: its arrays; or the record."""
+    if how == "record":
+        path = path / "meta" / "metadata"
+        path.write_text(path.read_text()[:-9])
+        return
+    file = max((file for file in path.rglob("*") if file.is_file()), key=lambda f: f.stat().st_size)
+    content = bytearray(file.read_bytes())
+    if how == "truncated":
+        content = content[: len(content) // 2]
+    else:
+        content[len(content) // 2] ^= 0xFF
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["flipped", "truncated", "record"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, capsys, how):
+    run = saved(tmp_path, {3: None, 7: None})
+    damage(run / "checkpoints" / "7", how)
+    with pytest.raises(InputError, match="this checkpoint is damaged"):
+        store.read_model(store.resolve(run / "latest"))
+    checkpoints = store.Checkpoints(run)
+    step, restored, meta = checkpoints.restore_latest(like(state()))
+    assert step == 3 and meta == {"examples": 24}
+    np.testing.assert_array_equal(restored["params"]["a"]["kernel"], np.full((3, 3), 3.0))
+    assert f"{run / 'checkpoints' / '7'} is damaged" in capsys.readouterr().out
+    assert store.resolve(run / "latest").step == 3
+    # The run goes on and saves that step again.
+    checkpoints.save(7, state(7.0), {"examples": 56}, None)
+    checkpoints.close()
+    assert store.resolve(run / "latest").step == 7
+    assert (run / "checkpoints" / "damaged_7").is_dir()
+
+
+def test_where_all_are_damaged_it_is_said(tmp_path):
+    run = saved(tmp_path, {3: None})
+    damage(run / "checkpoints" / "3", "record")
+    checkpoints = store.Checkpoints(run)
+    with pytest.raises(InputError, match="all of its checkpoints are damaged"):
+        checkpoints.restore_latest(like(state()))
+    checkpoints.close()
+    fresh = store.Checkpoints(run)
+    assert fresh.restore_latest(like(state())) is None
+    fresh.close()
+
+
+def test_what_was_saved_is_checked_array_by_array(tmp_path, monkeypatch):
+    run = saved(tmp_path, {3: None})
+    real = store._arrays
+
+    def other(location, wanted):
+        arrays = real(location, wanted)
+        arrays["params"]["b"] = arrays["params"]["b"] + 1
+        return arrays
+
+    monkeypatch.setattr(store, "_arrays", other)
+    with pytest.raises(InputError, match="damaged: params/b is not what was saved"):
+        store.read_model(store.resolve(run))
+
+
 def test_a_full_disk_is_refused_by_name(tmp_path, monkeypatch):
     checkpoints = store.Checkpoints(tmp_path)
 

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from liver_jax.data import augment
+from liver_jax.errors import InputError
 from liver_jax.model import unet
 from liver_jax.train import sharding, state, step
 
@@ -35,7 +36,8 @@ def batch(mesh, value=1.0):
     mask[:, 4:12, 4:12] = 1
     image = (0.2 + 0.5 * mask + 0.05 * rng.normal(size=mask.shape)).astype(np.float32) * value
     example = np.arange(4, dtype=np.uint32)
-    return sharding.to_devices(mesh, {"image": image, "mask": mask, "example": example})
+    told = {"example": example, "stop": np.zeros(4, bool)}
+    return sharding.to_devices(mesh, {"image": image, "mask": mask, **told})
 
 
 def leaves(tree):
@@ -75,6 +77,42 @@ def test_a_step_that_is_not_finite_changes_nothing(made):
     assert not bool(outcome.finite)
     for old, new in zip(before, leaves(after), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("microbatches", [2, 4])
+def test_parts_of_a_batch_give_the_gradient_of_the_whole(made, microbatches):
+    built, mesh, fresh = made
+    model = unet.UNet(base_features=4, depth=1, remat=True)
+    tx = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(0.01))
+    in_parts = step.make_train_step(
+        model, tx, mesh, STILL, 3.0, 1.0, 0.9, 0, microbatches=microbatches
+    )
+    whole, expected = built(fresh(), batch(mesh))
+    parts, found = in_parts(fresh(), batch(mesh))
+    np.testing.assert_allclose(found.gradient_norm, expected.gradient_norm, rtol=1e-4)
+    for one, other in zip(expected.sums, found.sums, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+    # Adam's first step is nearly the gradient's sign: only the moments tell its size.
+    for one, other in zip(leaves(whole.opt_state), leaves(parts.opt_state), strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-6)
+
+
+def test_a_request_to_stop_of_any_process_reaches_all(made):
+    built, mesh, fresh = made
+    asked = batch(mesh)
+    asked["stop"] = sharding.to_devices(mesh, {"stop": np.array([False, False, True, False])})[
+        "stop"
+    ]
+    current, outcome = built(fresh(), batch(mesh))
+    assert not bool(outcome.stop)
+    assert bool(built(current, asked)[1].stop)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused():
+    mesh = sharding.make_mesh()
+    sharding.check_batch_size(mesh, 8, 2)
+    with pytest.raises(InputError, match=r"9 is not divisible by .* times train.microbatches=2"):
+        sharding.check_batch_size(mesh, 9, 2)
 
 
 def test_the_same_step_twice_gives_the_same_bits(made):
