@@ -3,6 +3,7 @@
 Finished runs are skipped and an interrupted one is resumed: the same command goes on.
 """
 
+import itertools
 import os
 import pathlib
 import shlex
@@ -17,6 +18,7 @@ sys.path.insert(0, str(_ROOT))
 
 from liver_jax import cli, files  # noqa: E402 - found only with the root on the path
 from liver_jax.errors import InputError  # noqa: E402
+from liver_jax.examine import share  # noqa: E402
 
 USAGE = """
 Runs a curve of the data-size ablation (paper, Experiments 3).
@@ -31,6 +33,7 @@ Runs a curve of the data-size ablation (paper, Experiments 3).
   --initial=FOLDER     the initial CNN; default the config's
   --output=FOLDER      one run folder for each run; default runs/ablation (demo: runs/demo/ablation)
   --steps=N            steps of each run; default the config's
+  --shard=I/N          every N-th run alone, from the I-th: a job for each of N machines
   --dry_run            print the commands only
 
 Afterwards: python -m liver_jax.evaluate --ablation=FOLDER
@@ -45,6 +48,7 @@ _MANIFEST = flags.DEFINE_string("manifest", None, "Cohort.")
 _INITIAL = flags.DEFINE_string("initial", None, "Initial CNN.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder of the runs.")
 _STEPS = flags.DEFINE_integer("steps", None, "Steps of each run.", lower_bound=1)
+_SHARD = flags.DEFINE_string("shard", "1/1", "Which share of the runs.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print only.")
 
 
@@ -57,33 +61,33 @@ def main() -> int | None:
     initial = _INITIAL.value or ("runs/demo/stage1" if demo else "runs/stage1")
     output = pathlib.Path(_OUTPUT.value or ("runs/demo/ablation" if demo else "runs/ablation"))
     config = os.path.relpath(_ROOT / "configs" / "ablation.py")
-    for seed in range(_SEEDS.value):
-        for count in _counts():
-            run = output / f"{_ARM.value}{count:02d}_seed{seed}"
-            if (run / "metrics.json").exists():
-                print(f"{run}: done already")
-                continue
-            arguments = f"size={_SIZE.value},{_ARM.value}={count},seed={seed}"
-            train = [
-                *("-m", "liver_jax.main", f"--config={config}:{arguments}"),
-                *(f"--workdir={run / 'training'}", f"--config.data.manifests={manifest}"),
-                f"--config.init.checkpoint={initial}",
-            ]
-            if _STEPS.value:
-                train.append(f"--config.train.steps={_STEPS.value}")
-            evaluate = [
-                *("-m", "liver_jax.evaluate", f"--manifest={manifest}"),
-                *(f"--checkpoint={run / 'training'}", f"--output={run}", "--noreport"),
-            ]
-            if (seed, count) == (0, _counts()[0]):  # once: it is the curve's point of no sets
-                evaluate.append(f"--baseline={initial}")
-            if not _DRY_RUN.value:
-                about = {"arm": _ARM.value, "count": count, "seed": seed}
-                files.write_json(run / "ablation.json", about)
-            for command in (train, evaluate):
-                print(f"$ python {shlex.join(command)}", flush=True)
-                if not _DRY_RUN.value and (code := _run(command)):
-                    return code
+    counts, part = _counts(), share.parse(_SHARD.value)
+    for seed, count in part.of(list(itertools.product(range(_SEEDS.value), counts))):
+        run = output / f"{_ARM.value}{count:02d}_seed{seed}"
+        if (run / "metrics.json").exists():
+            print(f"{run}: done already")
+            continue
+        arguments = f"size={_SIZE.value},{_ARM.value}={count},seed={seed}"
+        train = [
+            *("-m", "liver_jax.main", f"--config={config}:{arguments}"),
+            *(f"--workdir={run / 'training'}", f"--config.data.manifests={manifest}"),
+            f"--config.init.checkpoint={initial}",
+        ]
+        if _STEPS.value:
+            train.append(f"--config.train.steps={_STEPS.value}")
+        evaluate = [
+            *("-m", "liver_jax.evaluate", f"--manifest={manifest}"),
+            *(f"--checkpoint={run / 'training'}", f"--output={run}", "--noreport"),
+        ]
+        if (seed, count) == (0, counts[0]):  # once: it is the curve's point of no sets
+            evaluate.append(f"--baseline={initial}")
+        if not _DRY_RUN.value:
+            about = {"arm": _ARM.value, "count": count, "seed": seed}
+            files.write_json(run / "ablation.json", about)
+        for command in (train, evaluate):
+            print(f"$ python {shlex.join(command)}", flush=True)
+            if not _DRY_RUN.value and (code := _run(command)):
+                return code
     return None
 
 
