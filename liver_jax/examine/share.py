@@ -63,12 +63,18 @@ def from_environment(environment: Mapping[str, str]) -> Share:
     for place, total in (
         ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
         ("JAX_PROCESS_ID", "JAX_NUM_PROCESSES"),
+        ("JOB_COMPLETION_INDEX", "JAX_NUM_PROCESSES"),  # an indexed job of Kubernetes
         ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
     ):
         rank, count = number(place), number(total)
         if rank is not None and count is not None and count > 1:
             process = Share(rank, count)
             break
+    else:
+        workers = environment.get("TPU_WORKER_HOSTNAMES", "").split(",")
+        place_in_pod = number("TPU_WORKER_ID")
+        if place_in_pod is not None and len(workers) > 1:
+            process = Share(place_in_pod, len(workers))
     share = Share(array.index * process.count + process.index, array.count * process.count)
     if not share.index < share.count or process.index >= process.count:
         fault = f"the environment gives place {share.index + 1} of {share.count}"

@@ -41,6 +41,11 @@ STEP = {"SLURM_STEP_NUM_TASKS": "2"}
         ({**STEP, "SLURM_PROCID": "1"}, Share(1, 2)),
         ({**ARRAY, **STEP, "SLURM_ARRAY_TASK_ID": "5", "SLURM_PROCID": "1"}, Share(5, 8)),
         ({"JAX_PROCESS_ID": "2", "JAX_NUM_PROCESSES": "3"}, Share(2, 3)),
+        ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, Share(1, 2)),
+        ({"JOB_COMPLETION_INDEX": "2", "JAX_NUM_PROCESSES": "3"}, Share(2, 3)),
+        ({"JOB_COMPLETION_INDEX": "2"}, Share()),  # of how many is not known
+        ({"TPU_WORKER_ID": "1", "TPU_WORKER_HOSTNAMES": "a,b,c,d"}, Share(1, 4)),
+        ({"TPU_WORKER_ID": "0", "TPU_WORKER_HOSTNAMES": "localhost"}, Share()),
         # A batch job's own process, before any srun: one of one.
         ({"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1", "SLURM_NTASKS": "4"}, Share()),
     ],
