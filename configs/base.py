@@ -110,6 +110,8 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     train.validate_every_steps = 0
     # Steps between two checkpoints (validation writes one too).
     train.checkpoint_every_steps = 0
+    # A step that takes longer is told of, with the host that lags; minutes, to hold a validation.
+    train.step_timeout_s = 900.0
     # Steps between two lines of metrics.jsonl.
     train.log_every_steps = 10 if demo else 50
     # Stop after this many validations without a better one; 0: never.

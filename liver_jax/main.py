@@ -32,6 +32,9 @@ Trains the liver network; a run found in --workdir is resumed.
     --config.init.checkpoint=FOLDER   initial weights: a run, FOLDER/latest, none
     --config.train.steps=N                          more steps extend a finished run
 
+  --preflight              one step and one validation at full size; nothing is saved
+  --profile                a trace of a few steps, in the run folder's profile/
+
 Several processes find each other under Slurm, Open MPI, Kubernetes and on TPU pods; elsewhere:
   --coordinator=HOST:PORT --processes=N --process=I    of the first; how many; which, from 0
 
@@ -43,6 +46,8 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags; a function, so that several binaries can be imported at once."""
     config_flags.DEFINE_config_file("config", None, "The config file.", values, lock_config=True)
     flags.DEFINE_string("workdir", None, "The run folder.", values)
+    flags.DEFINE_bool("preflight", False, "One step and one validation, and no more.", values)
+    flags.DEFINE_bool("profile", False, "A trace of a few steps.", values)
     flags.DEFINE_string("coordinator", None, "HOST:PORT of the first process.", values)
     flags.DEFINE_integer("processes", None, "How many processes.", 1, flag_values=values)
     flags.DEFINE_integer("process", None, "Which one this is, from 0.", 0, flag_values=values)
@@ -96,6 +101,8 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
             index,
             record.make(config.data.manifests, index, (exam.subject_id for exam in validating)),
             lambda model: validation.make_validator(model, validating, grid),
+            given.preflight,
+            given.profile,
         )
 
 

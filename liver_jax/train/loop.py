@@ -22,7 +22,7 @@ from liver_jax.data import pipeline
 from liver_jax.data.slices import ExamSlices, SliceStore
 from liver_jax.errors import Stopped
 from liver_jax.model import precision, unet
-from liver_jax.train import optimizer, settings, sharding, start
+from liver_jax.train import heartbeat, optimizer, preflight, settings, sharding, start
 from liver_jax.train import step as train_step
 from liver_jax.train.log import RunLog
 from liver_jax.train.state import TrainState
@@ -30,6 +30,7 @@ from liver_jax.train.state import TrainState
 # All processes must stop at one step. They learn of a request from a step that is done already, so
 # that the devices never wait for it.
 _STOP_LAG = 4
+_TRACED = (5, 10)  # the steps of a sitting between which a trace is written
 
 Validate = Callable[[Mapping[str, Any]], dict[str, float]]
 
@@ -41,6 +42,8 @@ def train(
     index: list[ExamSlices],
     run_record: dict[str, Any],
     make_validate: Callable[[nn.Module], Validate],
+    only_preflight: bool = False,
+    profiled: bool = False,
 ) -> None:
     """Trains until the steps are done, validation stops improving, or somebody asks to stop.
 
@@ -51,6 +54,8 @@ def train(
         index: The examinations to train on.
         run_record: The record of this run.
         make_validate: Given the network, a function from its variables to Dice by technique.
+        only_preflight: Whether to end after one step and one validation, with nothing saved.
+        profiled: Whether to write a trace of a few steps to `profile/`.
 
     Raises:
         InputError: A mesh, checkpoint or workdir that does not suit the config.
@@ -73,6 +78,7 @@ def train(
         state, progress, run_record = start.initialise(
             config, checkpoints, model, tx, sharding.replicated(mesh), run_record
         )
+        preflight.check(workdir, state, slices, index)
         step = train_step.make_train_step(
             model,
             tx,
@@ -84,9 +90,6 @@ def train(
             config.seed,
             config.train.microbatches,
         )
-        if cluster.is_first():
-            run = {"config": config.to_dict(), "record": run_record}
-            files.write_json(workdir / "run.json", run)
         batches = pipeline.batches(
             dataset,
             config.train.batch_size,
@@ -96,6 +99,24 @@ def train(
             config.data.threads,
         )
         validate = make_validate(model)
+        # Compiled before the first step, so that what does not fit is said in a line.
+        coming = next(batches)
+        coming["stop"] = np.zeros(len(coming["example"]), bool)
+        step = step.lower(state, sharding.to_devices(mesh, coming)).compile()
+        memory = preflight.memory_of(step, state)
+        told = preflight.describe(memory, config.train.batch_size, config.train.microbatches)
+        if cluster.is_first():
+            print(told, flush=True)
+        if only_preflight:
+            state, outcome = step(state, sharding.to_devices(mesh, coming))
+            jax.block_until_ready(outcome)
+            validate(state.variables())
+            if cluster.is_first():
+                print("preflight: one step and one validation were done; nothing was saved")
+            return
+        if cluster.is_first():
+            run = {"config": config.to_dict(), "record": run_record}
+            files.write_json(workdir / "run.json", run)
 
         def save(state: TrainState, score: float | None) -> None:
             meta = {
@@ -110,15 +131,28 @@ def train(
         rate = optimizer.learning_rate(config)
         first = progress.examples // config.train.batch_size
         steps, alone = config.train.steps, jax.process_count() == 1
-        with _StopRequest() as stop, RunLog(workdir, first, steps, cluster.is_first()) as log:
+        with contextlib.ExitStack() as stack:
+            stop = stack.enter_context(_StopRequest())
+            log = stack.enter_context(RunLog(workdir, first, steps, cluster.is_first()))
+            heart = heartbeat.Heartbeat(
+                workdir,
+                jax.process_index(),
+                jax.process_count(),
+                config.train.step_timeout_s,
+                print,
+            )
+            stack.callback(heart.close)
             window = _Window(index, checkpoints, rate)
             for done in range(first + 1, config.train.steps + 1):
-                batch = next(batches)
+                batch, coming = (coming or next(batches)), None
                 batch["stop"] = np.full(len(batch["example"]), stop.asked)
                 state, outcome = step(state, sharding.to_devices(mesh, batch))
                 progress.examples += config.train.batch_size
                 window.add(done, batch, outcome)
                 log.advance()
+                heart.beat(done)
+                if profiled:
+                    _trace(done - first, workdir, outcome)
                 last = done == config.train.steps
                 stopping = stop.asked if alone else window.stop_asked_by_any()
                 validating = last or done % config.train.validate_every_steps == 0
@@ -131,6 +165,7 @@ def train(
                     score = _validated(validate(state.variables()), done, config, progress, log)
                 if saving:
                     save(state, score)
+                    heart.beat(done)
                 if stopping:
                     checkpoints.wait()
                     raise Stopped(
@@ -144,6 +179,16 @@ def train(
         ended = f"{done} steps; best validation Dice{best} at step {progress.best_step}"
         if cluster.is_first():
             print(f"{workdir}: {ended}")
+
+
+def _trace(nth: int, workdir: pathlib.Path, outcome: train_step.Outcome) -> None:
+    """Writes a trace of a few steps, after those that are slower than the rest."""
+    if nth == _TRACED[0]:
+        jax.block_until_ready(outcome)
+        jax.profiler.start_trace(str(workdir / "profile"))
+    elif nth == _TRACED[1]:
+        jax.block_until_ready(outcome)
+        jax.profiler.stop_trace()
 
 
 def _validated(

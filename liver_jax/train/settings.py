@@ -74,6 +74,7 @@ def validate(config: ml_collections.ConfigDict) -> None:
         "train.validate_every_steps": config.train.validate_every_steps,
         "train.checkpoint_every_steps": config.train.checkpoint_every_steps,
         "train.log_every_steps": config.train.log_every_steps,
+        "train.step_timeout_s": config.train.step_timeout_s,
         "augment.elastic_points": config.augment.elastic_points,
     }
     for field, value in positive.items():

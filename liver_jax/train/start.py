@@ -29,6 +29,7 @@ _MAY_CHANGE = (
     ("train", "validate_every_steps"),
     ("train", "checkpoint_every_steps"),
     ("train", "log_every_steps"),
+    ("train", "step_timeout_s"),
     ("train", "patience_validations"),
 )
 
