@@ -12,6 +12,7 @@ import io
 import json
 import pathlib
 import shutil
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -30,6 +31,7 @@ from liver_jax.volume.geometry import Volume
 # Raise it when records change in content or layout, so that older ones are built anew.
 _FORMAT_VERSION = "1.0.0"
 _EXAMS_A_PART = 20
+_CHECKSUMS = "checksums.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,8 +110,9 @@ def open_or_build(
 ) -> SliceStore:
     """Opens the records of `exams`, building them first if they are not there.
 
-    Safe when several processes ask at once (one builds, the others wait) and when one is killed
-    (what it left is swept away and built anew).
+    Safe when several processes ask at once (one builds, the others wait), when one is killed (what
+    it left is swept away and built anew), and when a disk or a copy damages a file later: it is
+    found by its checksum, named, and all is built anew.
 
     Args:
         exams: The examinations, all with masks.
@@ -119,9 +122,13 @@ def open_or_build(
     folder = pathlib.Path(cache).absolute() / fingerprint(exams, settings)
     finished = folder / "index.json"
     with files.locked(folder.with_suffix(".lock")):
-        if not finished.exists():
+        damaged = _damaged(folder) if finished.exists() else None
+        if damaged:
+            print(f"{damaged} is damaged; the slice records are built anew", flush=True)
+        if damaged or not finished.exists():
             shutil.rmtree(folder, ignore_errors=True)
             index = _build(exams, settings, folder)
+            files.write_json(folder / _CHECKSUMS, _checksums(folder))
             files.write_json(finished, [dataclasses.asdict(entry) for entry in index])
     index = tuple(
         ExamSlices(
@@ -134,6 +141,33 @@ def open_or_build(
     )
     builder = tfds.builder_from_directory(folder / "liver_slices" / _FORMAT_VERSION)
     return SliceStore(builder.as_data_source("all"), index)
+
+
+def _checksums(folder: pathlib.Path) -> dict[str, int]:
+    """CRC-32 of each file of records, by its path within the folder."""
+    found = {}
+    for path in sorted((folder / "liver_slices").rglob("*.array_record*")):
+        checksum = 0
+        with open(path, "rb") as file:
+            while block := file.read(2**22):
+                checksum = zlib.crc32(block, checksum)
+        found[str(path.relative_to(folder))] = checksum
+    return found
+
+
+def _damaged(folder: pathlib.Path) -> pathlib.Path | None:
+    """The first file that is not what was written; records of old have no checksums."""
+    wanted = {}
+    for name in ("index.json", _CHECKSUMS):
+        try:
+            wanted = files.read_json(folder / name)
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            return folder / name
+    found = _checksums(folder)
+    wrong = [name for name in sorted({*wanted, *found}) if wanted.get(name) != found.get(name)]
+    return folder / wrong[0] if wrong else None
 
 
 def fingerprint(exams: Sequence[Exam], settings: preprocess.Settings) -> str:

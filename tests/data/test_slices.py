@@ -71,6 +71,29 @@ def _records(manifest_path, folder, queue):
     queue.put(len(store.source))
 
 
+@pytest.mark.parametrize("how", ["flipped", "truncated", "absent", "index"])
+def test_a_damaged_file_is_named_and_built_anew(blobs, tmp_path, capsys, how):
+    exams = training(blobs)[:2]
+    before = slices.open_or_build(exams, SETTINGS, tmp_path)
+    expected = [before.source[k]["image"] for k in range(len(before.source))]
+    path = next(tmp_path.rglob("*.array_record*"))
+    if how == "index":
+        path = next(tmp_path.rglob("index.json"))
+        path.write_text(path.read_text()[:-5])
+    elif how == "absent":
+        path.unlink()
+    else:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content if how == "flipped" else content[:-100])
+    capsys.readouterr()
+    after = slices.open_or_build(exams, SETTINGS, tmp_path)
+    assert f"{path} is damaged; the slice records are built anew" in capsys.readouterr().out
+    assert len(after.source) == len(expected)
+    for place, image in enumerate(expected):
+        np.testing.assert_array_equal(after.source[place]["image"], image)
+
+
 def test_two_processes_can_ask_at_once(blobs, tmp_path):
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
