@@ -4,8 +4,13 @@ JAX's own runtime joins them (`jax.distributed`). A scheduler tells each process
 none does, flags can. One process alone needs nothing of this.
 """
 
+import contextlib
 import os
-from collections.abc import Mapping
+import pathlib
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Mapping
 
 import jax
 from jax.experimental import multihost_utils
@@ -17,6 +22,7 @@ JOIN_TIMEOUT_S = 300
 # A process that is not heard of for so long is given up, and with it the run: the scheduler starts
 # it again.
 _HEARTBEAT_TIMEOUT_S = 100
+_TRY_AGAIN = 75  # cli.STOPPED: nothing has begun, so nothing is lost
 _REMEDY = "Start every process, let each reach the first by that name and port, and run again"
 
 
@@ -25,6 +31,7 @@ def join(
     process_count: int | None = None,
     process: int | None = None,
     environment: Mapping[str, str] = os.environ,
+    meeting: pathlib.Path | None = None,
 ) -> None:
     """Joins the other processes of this run, before anything else is asked of JAX.
 
@@ -37,10 +44,12 @@ def join(
         process_count: How many there are.
         process: Which of them this one is, from 0.
         environment: The variables of this process.
+        meeting: A folder on a disk that all share, by which those that do not come can be named.
 
     Raises:
-        InputError: The three arguments or variables do not belong together, or the processes do not
-            find each other in time.
+        InputError: The three arguments or variables do not belong together.
+        SystemExit: The processes did not find each other in time: exit code 75, as another try
+            may do better.
     """
     given = (coordinator, process_count, process)
     if any(value is not None for value in given):
@@ -57,13 +66,16 @@ def join(
         if process_count == 1:
             return
     try:
-        jax.distributed.initialize(
-            coordinator,
-            process_count,
-            process,
-            initialization_timeout=JOIN_TIMEOUT_S,
-            heartbeat_timeout_seconds=_HEARTBEAT_TIMEOUT_S,
-        )
+        place = given or (None, *_place(environment))
+        with _waiting(*place, meeting):
+            jax.distributed.initialize(
+                coordinator,
+                process_count,
+                process,
+                # Longer than we wait ourselves: JAX ends the process without a word for people.
+                initialization_timeout=JOIN_TIMEOUT_S + 60,
+                heartbeat_timeout_seconds=_HEARTBEAT_TIMEOUT_S,
+            )
     except (RuntimeError, ValueError, OSError) as error:
         fault = f"the processes of this run do not find each other: {str(error).splitlines()[0]}"
         raise InputError(coordinator or "jax.distributed", fault, _REMEDY) from error
@@ -78,6 +90,46 @@ def wait_for_all(what: str) -> None:
     """Returns when every process is here; at once where there is one."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(what)
+
+
+@contextlib.contextmanager
+def _waiting(
+    coordinator: str | None,
+    process_count: int | None,
+    process: int | None,
+    meeting: pathlib.Path | None,
+) -> Iterator[None]:
+    """Ends the program with one line, where what is done within takes too long."""
+    mine = None
+    if meeting is not None and process is not None:
+        meeting.mkdir(parents=True, exist_ok=True)
+        mine = meeting / f"joining-{process}"
+        mine.write_text(socket.gethostname(), encoding="utf-8")
+
+    def give_up() -> None:
+        where = coordinator or "the first process"
+        line = f"{where}: the processes of this run did not find each other in {JOIN_TIMEOUT_S} s"
+        if mine is not None and process_count:
+            came = {path.name for path in meeting.glob("joining-*")}
+            missing = [str(k) for k in range(process_count) if f"joining-{k}" not in came]
+            if missing:
+                line += f"; nothing is heard of process {', '.join(missing)}"
+            mine.unlink(missing_ok=True)
+        print(f"{line}. {_REMEDY}.", file=sys.stderr, flush=True)
+        # The main thread is inside JAX, which nothing interrupts.
+        os._exit(_TRY_AGAIN)
+
+    timer = threading.Timer(JOIN_TIMEOUT_S, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if mine is not None:
+            mine.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # others may still be there
+                meeting.rmdir()
 
 
 def _told(environment: Mapping[str, str]) -> tuple[str, int, int] | None:
@@ -108,6 +160,17 @@ def _is_detected_by_jax(environment: Mapping[str, str]) -> bool:
         or "," in hosts
         or "MEGASCALE_COORDINATOR_ADDRESS" in environment
     )
+
+
+def _place(environment: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """How many processes there are and which this one is, as the schedulers that JAX asks tell."""
+    for count, rank in (
+        ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
+        ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
+    ):
+        if environment.get(count, "").isdigit() and environment.get(rank, "").isdigit():
+            return int(environment[count]), int(environment[rank])
+    return None, None
 
 
 def _check(coordinator: str, process_count: int, process: int) -> None:

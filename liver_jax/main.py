@@ -57,13 +57,14 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     """Reads the cohort, prepares the slices, and hands over to the loop."""
     config = cli.config_value(given)
     settings.validate(config)
-    cluster.join(given.coordinator, given.processes, given.process)
     # Until the loop takes over, there is nothing to save but what is on disk already.
     signal.signal(signal.SIGTERM, _stop)
     file, _, _ = config_flags.get_config_filename(given["config"]).partition(":")
     name = pathlib.Path(file).stem
     default = pathlib.Path("runs") / ("demo" if config.size == "demo" else "") / name
     workdir = pathlib.Path(given.workdir or default).absolute()
+    joining = (given.coordinator, given.processes, given.process)
+    cluster.join(*joining, meeting=workdir / ".joining")
     if start.finished(config, workdir):
         if cluster.is_first():
             print(f"{workdir}: finished already; --config.train.steps=N extends it")

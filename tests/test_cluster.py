@@ -1,5 +1,10 @@
 """Who a process is among others, as schedulers and flags tell it."""
 
+import pathlib
+import socket
+import subprocess
+import sys
+
 import pytest
 
 from liver_jax import cluster
@@ -89,3 +94,25 @@ def test_processes_that_do_not_come_are_told_of_in_one_line(monkeypatch):
 def test_alone_a_process_is_the_first_and_waits_for_nobody():
     assert cluster.is_first()
     cluster.wait_for_all("nothing")
+
+
+def test_those_that_do_not_come_are_named(tmp_path):
+    program = (
+        "import sys, pathlib; from liver_jax import cluster; cluster.JOIN_TIMEOUT_S = 1; "
+        "cluster.join(sys.argv[1], 3, 0, {}, pathlib.Path(sys.argv[2]))"
+    )
+    (tmp_path / "joining-2").write_text("node3")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    done = subprocess.run(
+        [sys.executable, "-c", program, address, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=pathlib.Path(__file__).parents[1],
+        check=False,
+    )
+    line = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 75
+    assert f"{address}: the processes of this run did not find each other in 1 s" in line
+    assert "nothing is heard of process 1. Start every process" in line
