@@ -48,6 +48,12 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def sweep(folder: str | os.PathLike) -> None:
+    """Removes what a killed `replacing` left in a folder; nobody may be writing there now."""
+    for left in pathlib.Path(folder).glob(".partial-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

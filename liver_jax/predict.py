@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import signal
+import types
 
 import tqdm
 from absl import flags
@@ -10,7 +12,7 @@ from liver_jax import cli
 from liver_jax.biometry import acquisition, maps
 from liver_jax.cohort import manifest
 from liver_jax.cohort.manifest import Exam
-from liver_jax.errors import InputError
+from liver_jax.errors import InputError, Stopped
 from liver_jax.examine import batch, examination, folder, scan, share, writing
 from liver_jax.examine.examination import Clock
 from liver_jax.examine.options import FitOptions, Options, forget_other, request
@@ -48,8 +50,8 @@ Segments the liver and measures it: volume, dimensions, fat (PDFF) and R2* from 
     --t1_correction     with --tr_ms --flip_angle_deg (and --t1_water_ms --t1_fat_ms)
   --pdff_map=FILE --pdff_unit=percent|fraction|permille   the scanner's map, on the scan's grid
 
-Exit codes: 0 finished, 1 failed, 2 refused input or flags, 3 empty mask, 4 flagged (--strict); of
-many scans the gravest, in the order 1 2 3 4. Research use only.
+Exit codes: 0 finished, 1 failed, 2 refused input or flags, 3 empty mask, 4 flagged (--strict),
+75 stopped by SIGTERM; of many scans the gravest, in the order 1 2 3 4. Research use only.
 """
 
 _EMPTY, _FLAGGED = 3, 4
@@ -98,6 +100,7 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int:
         export.write(Predictor.from_checkpoint(given.checkpoint), path)
         print(f"the network is in {path}; give it as --checkpoint")
         return cli.FINISHED
+    signal.signal(signal.SIGTERM, _stop)
     output = pathlib.Path(given.output)
     if output.exists() and not output.is_dir():
         raise InputError("--output", f"{output} is a file", "Name a folder")
@@ -115,6 +118,11 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int:
     if given.checkpoint != "none":
         predictor = Predictor.from_checkpoint(given.checkpoint)
     return _many(exams, predictor, options, output, shared, given.strict)
+
+
+def _stop(number: int, frame: types.FrameType | None) -> None:
+    del number, frame
+    raise Stopped("stopped on request; what is finished stays. Run the same command to go on.")
 
 
 def _check_flags(given: flags.FlagValues) -> None:

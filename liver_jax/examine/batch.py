@@ -21,7 +21,7 @@ from absl import logging
 
 from liver_jax import files
 from liver_jax.cohort.manifest import Exam
-from liver_jax.errors import InputError, without_header_values
+from liver_jax.errors import InputError, Stopped, without_header_values
 from liver_jax.examine import examination, writing
 from liver_jax.examine import scan as scans
 from liver_jax.examine.examination import Clock
@@ -112,6 +112,7 @@ def gather(exams: Sequence[Exam], output: pathlib.Path, options: Options) -> Non
     if not output.is_dir():
         return
     with files.locked(output / ".measurements.lock"):
+        files.sweep(output)
         buffer = io.StringIO()
         table = csv.writer(buffer, lineterminator="\n")
         table.writerow(_COLUMNS)
@@ -170,6 +171,8 @@ def _do(
             return BEFORE
         found = examination.find(prepared.scan, predictor, options, prepared.wanted, prepared.clock)
         writing.write(found, options, folder, prepared.clock)
+    except Stopped:  # somebody asks for all of it to end
+        raise
     except InputError as error:
         _say(exam, str(error), options)
         _put_down(exam, REFUSED, _without_names(f"{error.fault}. {error.remedy}", exam), folder)

@@ -67,6 +67,7 @@ def write(found: Found, options: Options, folder: pathlib.Path, clock: Clock | N
 def clear(folder: pathlib.Path) -> None:
     """Makes the folder where there is none, and removes an earlier run's files from it."""
     folder.mkdir(parents=True, exist_ok=True)
+    files.sweep(folder)
     for name in (DONE, MASK, PROBABILITY, PREVIEW, PAGE, SEGMENTATION, REPORT, *maps.FILES):
         (folder / name).unlink(missing_ok=True)
 

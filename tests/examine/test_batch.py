@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from liver_jax.errors import Stopped
 from liver_jax.examine import batch, writing
 from liver_jax.examine.options import Options
 from liver_jax.examine.share import Share
@@ -128,3 +129,33 @@ def test_results_of_another_request_do_not_stay(exams, network, tmp_path):
     outcomes = batch.run(exams[:1], network, OPTIONS, output, Share())
     assert outcomes == {"refused": 1}
     assert [path.name for path in (output / "a").iterdir()] == ["measurements.json"]
+
+
+def test_a_request_to_stop_ends_the_batch_and_leaves_what_is_done(
+    exams, network, tmp_path, monkeypatch
+):
+    segment = network.segment
+
+    def stopped(volume, modality, subject, augmented=False):
+        if len(network.asked) == 1:
+            raise Stopped("on request")
+        return segment(volume, modality, subject, augmented)
+
+    monkeypatch.setattr(network, "segment", stopped)
+    output = tmp_path / "out"
+    with pytest.raises(Stopped):
+        batch.run([exams[0], exams[3]], network, OPTIONS, output, Share())
+    assert list(table(output)) == ["a"]
+    monkeypatch.setattr(network, "segment", segment)
+    again = batch.run([exams[0], exams[3]], network, OPTIONS, output, Share())
+    assert sum(again.values()) == 2 and again["finished before"] == 1
+
+
+def test_what_a_killed_run_left_is_swept_away(exams, network, tmp_path):
+    output = tmp_path / "out"
+    for folder in (output, output / "a"):
+        (folder / ".partial-x").mkdir(parents=True)
+        (folder / ".partial-x" / "mask.nii.gz").write_bytes(b"half")
+    batch.run(exams[:1], network, OPTIONS, output, Share())
+    assert not list(output.rglob(".partial-*"))
+    assert (output / "a" / "mask.nii.gz").stat().st_size > 100
