@@ -76,6 +76,9 @@ def join(
                 initialization_timeout=JOIN_TIMEOUT_S + 60,
                 heartbeat_timeout_seconds=_HEARTBEAT_TIMEOUT_S,
             )
+            # The devices are counted now: JAX waits no longer than five minutes for the others to do
+            # so, while the first process may build slice records for longer.
+            jax.devices()
     except (RuntimeError, ValueError, OSError) as error:
         fault = f"the processes of this run do not find each other: {str(error).splitlines()[0]}"
         raise InputError(coordinator or "jax.distributed", fault, _REMEDY) from error
