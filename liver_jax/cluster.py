@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping
 
 import jax
-from jax.experimental import multihost_utils
+from orbax.checkpoint import multihost
 
 from liver_jax.errors import InputError
 
@@ -22,6 +22,8 @@ JOIN_TIMEOUT_S = 300
 # A process that is not heard of for so long is given up, and with it the run: the scheduler starts
 # it again.
 _HEARTBEAT_TIMEOUT_S = 100
+# The slice records of a large cohort take hours.
+_BUILD_TIMEOUT_S = 24 * 3600
 _TRY_AGAIN = 75  # cli.STOPPED: nothing has begun, so nothing is lost
 _REMEDY = "Start every process, let each reach the first by that name and port, and run again"
 
@@ -76,8 +78,8 @@ def join(
                 initialization_timeout=JOIN_TIMEOUT_S + 60,
                 heartbeat_timeout_seconds=_HEARTBEAT_TIMEOUT_S,
             )
-            # The devices are counted now: JAX waits no longer than five minutes for the others to do
-            # so, while the first process may build slice records for longer.
+            # The devices are counted now: JAX waits no longer than five minutes for the others to
+            # do so, while the first process may build slice records for longer.
             jax.devices()
     except (RuntimeError, ValueError, OSError) as error:
         fault = f"the processes of this run do not find each other: {str(error).splitlines()[0]}"
@@ -90,9 +92,12 @@ def is_first() -> bool:
 
 
 def wait_for_all(what: str) -> None:
-    """Returns when every process is here; at once where there is one."""
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(what)
+    """Returns when every process is here; at once where there is one.
+
+    A process that has died is noticed by the runtime's heartbeat, long before the wait is over.
+    """
+    # At the coordinator: a collective computation gives the other processes half a minute.
+    multihost.get_barrier_sync_fn()(key=what, timeout_ms=_BUILD_TIMEOUT_S * 1000)
 
 
 @contextlib.contextmanager
