@@ -13,6 +13,7 @@ from liver_jax.errors import InputError
 from liver_jax.evaluation import ablation, comparison, predictions, results, summary, tables
 from liver_jax.evaluation.experiments import levels, run
 from liver_jax.inference.predictor import Predictor
+from liver_jax.model import compiler
 from liver_jax.report import publish
 from liver_jax.scoring import pictures, plan, work
 from liver_jax.scoring.provenance import provenance
@@ -162,6 +163,7 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int:
         raise InputError("--baseline", fault, "Give both, or --checkpoint alone")
     if not given.output:
         raise InputError("--output", "it is empty", "Name the folder for the results")
+    compiler.keep_compiled()
     output = pathlib.Path(given.output)
     curves = _merge_ablation(given) if given.ablation else None
     if given.checkpoint or given.predictions:

@@ -15,6 +15,7 @@ from liver_jax.cohort import manifest
 from liver_jax.data import pipeline, slices
 from liver_jax.errors import InputError, Stopped
 from liver_jax.inference import validation
+from liver_jax.model import compiler
 from liver_jax.train import loop, record, settings, start
 
 USAGE = """
@@ -57,6 +58,7 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     """Reads the cohort, prepares the slices, and hands over to the loop."""
     config = cli.config_value(given)
     settings.validate(config)
+    compiler.keep_compiled()
     # Until the loop takes over, there is nothing to save but what is on disk already.
     signal.signal(signal.SIGTERM, _stop)
     file, _, _ = config_flags.get_config_filename(given["config"]).partition(":")

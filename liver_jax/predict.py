@@ -18,6 +18,7 @@ from liver_jax.examine.examination import Clock
 from liver_jax.examine.options import FitOptions, Options, forget_other, request
 from liver_jax.inference import export
 from liver_jax.inference.predictor import Predictor
+from liver_jax.model import compiler
 from liver_jax.volume import matlab, nifti
 
 USAGE = r"""
@@ -95,6 +96,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 def main(given: flags.FlagValues = flags.FLAGS) -> int:
     """Reads, segments, fits, measures, writes; where measurements.json is, all is done."""
     _check_flags(given)
+    compiler.keep_compiled()
     if given.export:
         path = pathlib.Path(given.export)
         export.write(Predictor.from_checkpoint(given.checkpoint), path)

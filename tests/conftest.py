@@ -33,6 +33,14 @@ def real_data() -> pathlib.Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory):
+    """What the programs keep compiled goes to the session's folder, not to the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def imports_of() -> Callable[[pathlib.Path], set[str]]:
     """Reads what a file imports, as dotted names; `from a.b import c` gives `a.b.c`."""
