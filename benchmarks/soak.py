@@ -40,8 +40,8 @@ Kills a run again and again and compares what comes out with an undisturbed run,
   --output=FILE          also writes the figures as JSON
 """
 _STOPPED = 75
-# Given up by the others of its run after so long, when one process is killed.
-_GRACE_S = 240
+# The others of its run notice within minutes that one was killed; joining, they wait five.
+_GRACE_S = 420
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:

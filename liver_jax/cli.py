@@ -1,5 +1,6 @@
 """What the four binaries share: flag parsing, exit codes, one clear line for bad input."""
 
+import os
 import pathlib
 import re
 import sys
@@ -120,6 +121,9 @@ def run(main: Callable[[], int | None], usage: str) -> None:
             code = FAILED
         sys.stdout.flush()
         sys.stderr.flush()
+        if code in (STOPPED, INTERRUPTED):
+            # At once: XLA may be compiling in another thread, and crashes where Python tidies up.
+            os._exit(code)
         sys.exit(code)
 
     app.run(guarded, flags_parser=_parse(usage))

@@ -91,6 +91,12 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
+def leave() -> None:
+    """Ends the connection to the other processes, where all of them end together."""
+    if jax.process_count() > 1:
+        jax.distributed.shutdown()
+
+
 def wait_for_all(what: str) -> None:
     """Returns when every process is here; at once where there is one.
 

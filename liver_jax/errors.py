@@ -33,8 +33,11 @@ class InputError(ValueError):
         return type(self), (self.subject, self.fault, self.remedy)
 
 
-class Stopped(Exception):
-    """Work ended on request with everything saved; a scheduler should start the command again."""
+class Stopped(BaseException):
+    """Work ended on request with everything saved; a scheduler should start the command again.
+
+    No `Exception`, as KeyboardInterrupt is none: what catches faults must not take it for one.
+    """
 
 
 def without_header_values(text: str) -> str:

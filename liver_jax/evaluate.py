@@ -1,6 +1,7 @@
 """Masks against manual masks: a checkpoint's, or those that any other tool made."""
 
 import errno
+import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +13,8 @@ from liver_jax.cohort.manifest import Exam
 from liver_jax.errors import InputError
 from liver_jax.evaluation import ablation, comparison, predictions, results, summary, tables
 from liver_jax.evaluation.experiments import levels, run
+from liver_jax.examine import share
+from liver_jax.examine.share import Share
 from liver_jax.inference.predictor import Predictor
 from liver_jax.model import compiler
 from liver_jax.report import publish
@@ -45,12 +48,14 @@ fitted to the echoes; where neither can be used the case is compared all the sam
   --compare_to_paper      prints each published figure, ours, the difference and the verdict; alone,
                           of the metrics.json in OUTPUT
   --noreport              metrics.json only
+  --shard=i/n             a share of the cases, kept and no more; under srun or a Slurm array each
+                          process takes its own. At the end the same command alone puts all together
   --output=DIR            default: runs/eval; masks of checkpoints are kept in DIR/masks
 
 Exit codes: 0 finished; 1 every case failed, or a defect; 2 refused input or flags.
 """
 
-
+_ALL = Share()
 # A folder that cannot be made or written into.
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT)
 
@@ -64,7 +69,8 @@ def evaluate(
     subgroups: Sequence[str] | None = None,
     curves: dict | None = None,
     report: bool = True,
-) -> dict:
+    shared: Share = _ALL,
+) -> dict | None:
     """Evaluates every case, writes `output`/metrics.json and the report.
 
     Everything that can be known to be at fault is refused before the first case is begun. After
@@ -79,9 +85,11 @@ def evaluate(
         subgroups: Columns of the manifest; None for the usual ones that are there.
         curves: The data-size ablation, as `ablation.merge` returns it.
         report: Whether to write the report.
+        shared: Which of the examinations to do. What is kept of the shares is put together, each
+            case once, by an evaluation of all of them, which does what is missing.
 
     Returns:
-        What metrics.json holds.
+        What metrics.json holds; None of a share that is not the whole.
 
     Raises:
         InputError: As `plan.plan`; a sub-group that no examination has; the disk is full.
@@ -90,6 +98,10 @@ def evaluate(
     levels.check(fields, subgroups or ())
     cases = plan.plan(exams, output, predictors, predictions_folder, all_echoes)
     try:
+        if shared != _ALL:
+            mine = {exam.exam_id for exam in shared.of(exams)}
+            work.work([case for case in cases if case.exam.exam_id in mine], predictors, report)
+            return None
         rows = work.work(cases, predictors, report)
         summarised = summary.summarise(rows)
         chosen = levels.usual(rows) if subgroups is None else subgroups
@@ -153,6 +165,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string("ablation", None, "A folder of runs to merge.", values)
     flags.DEFINE_bool("compare_to_paper", False, "Print the comparison.", values)
     flags.DEFINE_bool("report", True, "Write the report.", values)
+    flags.DEFINE_string("shard", None, "Which share of the cases.", values)
     flags.DEFINE_string("output", "runs/eval", "Where results go.", values)
 
 
@@ -167,7 +180,14 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int:
     output = pathlib.Path(given.output)
     curves = _merge_ablation(given) if given.ablation else None
     if given.checkpoint or given.predictions:
-        metrics = _evaluate(given, output, curves)
+        shared = share.parse(given.shard) if given.shard else share.from_environment(os.environ)
+        metrics = _evaluate(given, output, curves, shared)
+        if metrics is None:
+            print(
+                f"share {shared.index + 1} of {shared.count} is done and kept in {output}. When "
+                "all are, the same command alone, without --shard, writes metrics.json."
+            )
+            return cli.FINISHED
         print(words(metrics, output))
     elif curves:
         if given.compare_to_paper:
@@ -197,7 +217,9 @@ def _merge_ablation(given: flags.FlagValues) -> dict:
     return curves
 
 
-def _evaluate(given: flags.FlagValues, output: pathlib.Path, curves: dict | None) -> dict:
+def _evaluate(
+    given: flags.FlagValues, output: pathlib.Path, curves: dict | None, shared: Share
+) -> dict | None:
     exams = plan.select(manifest.read_many(given.manifest), given.split)
     runs = {"initial": given.baseline, "multimodal": given.checkpoint}
     predictors = {
@@ -206,7 +228,7 @@ def _evaluate(given: flags.FlagValues, output: pathlib.Path, curves: dict | None
     folder = pathlib.Path(given.predictions) if given.predictions else None
     echoes = given.echoes == "all"
     return evaluate(
-        exams, output, predictors, folder, echoes, given.subgroups, curves, given.report
+        exams, output, predictors, folder, echoes, given.subgroups, curves, given.report, shared
     )
 
 

@@ -2,8 +2,6 @@
 
 import contextlib
 import pathlib
-import signal
-import types
 
 import ml_collections
 from absl import flags
@@ -13,11 +11,14 @@ from liver_jax import cli, cluster, files
 from liver_jax.checkpoint import store
 from liver_jax.cohort import manifest
 from liver_jax.data import pipeline, slices
-from liver_jax.errors import InputError, Stopped
+from liver_jax.errors import InputError
 from liver_jax.inference import validation
 from liver_jax.model import compiler
+from liver_jax.stopping import StopRequest
 from liver_jax.train import loop, record, settings, start
 
+# Until the loop takes over, there is nothing to save but what is on disk already.
+_STOPPED = "stopped on request before the first step. Run the same command again to go on."
 USAGE = """
 Trains the liver network; a run found in --workdir is resumed.
 
@@ -59,14 +60,15 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     config = cli.config_value(given)
     settings.validate(config)
     compiler.keep_compiled()
-    # Until the loop takes over, there is nothing to save but what is on disk already.
-    signal.signal(signal.SIGTERM, _stop)
+    stop = StopRequest(_STOPPED)
+    stop.listen()
     file, _, _ = config_flags.get_config_filename(given["config"]).partition(":")
     name = pathlib.Path(file).stem
     default = pathlib.Path("runs") / ("demo" if config.size == "demo" else "") / name
     workdir = pathlib.Path(given.workdir or default).absolute()
     joining = (given.coordinator, given.processes, given.process)
     cluster.join(*joining, meeting=workdir / ".joining")
+    stop.listen()  # again: JAX's runtime has a handler of its own
     if start.finished(config, workdir):
         if cluster.is_first():
             print(f"{workdir}: finished already; --config.train.steps=N extends it")
@@ -104,14 +106,10 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
             index,
             record.make(config.data.manifests, index, (exam.subject_id for exam in validating)),
             lambda model: validation.make_validator(model, validating, grid),
+            stop,
             given.preflight,
             given.profile,
         )
-
-
-def _stop(number: int, frame: types.FrameType | None) -> None:
-    del number, frame
-    raise Stopped("stopped on request before the first step. Run the same command again to go on.")
 
 
 def _read(config: ml_collections.ConfigDict, begun: bool) -> list[manifest.Exam]:

@@ -2,8 +2,6 @@
 
 import os
 import pathlib
-import signal
-import types
 
 import tqdm
 from absl import flags
@@ -12,15 +10,17 @@ from liver_jax import cli
 from liver_jax.biometry import acquisition, maps
 from liver_jax.cohort import manifest
 from liver_jax.cohort.manifest import Exam
-from liver_jax.errors import InputError, Stopped
+from liver_jax.errors import InputError
 from liver_jax.examine import batch, examination, folder, scan, share, writing
 from liver_jax.examine.examination import Clock
 from liver_jax.examine.options import FitOptions, Options, forget_other, request
 from liver_jax.inference import export
 from liver_jax.inference.predictor import Predictor
 from liver_jax.model import compiler
+from liver_jax.stopping import StopRequest
 from liver_jax.volume import matlab, nifti
 
+_STOPPED = "stopped on request; what is finished stays. Run the same command to go on."
 USAGE = r"""
 Segments the liver and measures it: volume, dimensions, fat (PDFF) and R2* from the echoes.
 
@@ -102,7 +102,8 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int:
         export.write(Predictor.from_checkpoint(given.checkpoint), path)
         print(f"the network is in {path}; give it as --checkpoint")
         return cli.FINISHED
-    signal.signal(signal.SIGTERM, _stop)
+    stop = StopRequest(_STOPPED)
+    stop.listen()
     output = pathlib.Path(given.output)
     if output.exists() and not output.is_dir():
         raise InputError("--output", f"{output} is a file", "Name a folder")
@@ -119,12 +120,7 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int:
     predictor = None
     if given.checkpoint != "none":
         predictor = Predictor.from_checkpoint(given.checkpoint)
-    return _many(exams, predictor, options, output, shared, given.strict)
-
-
-def _stop(number: int, frame: types.FrameType | None) -> None:
-    del number, frame
-    raise Stopped("stopped on request; what is finished stays. Run the same command to go on.")
+    return _many(exams, predictor, options, output, shared, stop, given.strict)
 
 
 def _check_flags(given: flags.FlagValues) -> None:
@@ -267,6 +263,7 @@ def _many(
     options: Options,
     output: pathlib.Path,
     shared: share.Share,
+    stop: StopRequest,
     strict: bool,
 ) -> int:
     """Does every examination; what is refused or fails does not stop the rest."""
@@ -274,7 +271,7 @@ def _many(
     if not with_work:
         fault = f"no examination has {acquisition.FEWEST_ECHOES} echo times (te_ms) or more"
         raise InputError("--manifest", fault, "Name one with multiecho examinations")
-    outcomes = batch.run(with_work, predictor, options, output, shared)
+    outcomes = batch.run(with_work, predictor, options, output, shared, stop.check)
     outcomes["without echoes"] = len(exams) - len(with_work)
     others = len(with_work) - len(shared.of(with_work))
     outcomes["left to other shares"] = others

@@ -85,6 +85,14 @@ def test_stopped_is_75_with_its_message(program):
     assert done.stderr == "stopped at step 12, everything saved\n"
 
 
+def test_stopped_ends_at_once_whatever_threads_do(program):
+    done = program(
+        "import threading; threading.Thread(target=threading.Event().wait).start(); "
+        'raise cli.Stopped("stopped")'
+    )
+    assert done.returncode == cli.STOPPED and done.stderr.splitlines() == ["stopped"]
+
+
 def test_a_defect_is_1_with_its_traceback_in_the_log_only(program, tmp_path):
     done = program('raise RuntimeError("first line\\nsecond line")', "--name=Ada")
     assert done.returncode == cli.FAILED == 1

@@ -18,6 +18,7 @@ from liver_jax.cohort import manifest
 from liver_jax.errors import InputError
 from liver_jax.evaluation import results
 from liver_jax.examine import fitting
+from liver_jax.examine.share import Share
 from liver_jax.inference.predictor import Segmentation
 from liver_jax.physics import signal
 from liver_jax.report import publish, slices
@@ -224,6 +225,30 @@ def test_finished_cases_are_not_redone(exams, tmp_path):
     (tmp_path / "masks" / "multimodal" / "ct_1.nii.gz").unlink()
     evaluated(exams, tmp_path, {"multimodal": network})
     assert len(network.asked) == 5
+
+
+def test_shares_put_together_are_the_whole_and_each_case_is_done_once(exams, tmp_path):
+    whole = evaluated(exams, tmp_path / "whole", {"multimodal": Threshold()}, all_echoes=True)
+    network, folder = Threshold(), tmp_path / "shared"
+    for index in range(3):  # more shares than examinations: one has nothing to do
+        done = evaluated(
+            exams, folder, {"multimodal": network}, all_echoes=True, shared=Share(index, 3)
+        )
+        assert done is None and not (folder / "metrics.json").exists()
+    together = evaluated(exams, folder, {"multimodal": network}, all_echoes=True)
+    assert together["cases"] == whole["cases"] and together["summary"] == whole["summary"]
+    assert len(network.asked) == len(whole["cases"]) == 4
+
+
+def test_a_share_of_another_tools_masks(cohort, masks, tmp_path):
+    flags = [f"--manifest={cohort}", f"--predictions={masks}", "--output=out", "--noreport"]
+    for share in ("2/2", "1/2"):
+        done = run(*flags, f"--shard={share}", cwd=tmp_path)
+        assert done.returncode == 0 and f"share {share[0]} of 2 is done" in done.stdout, done
+        assert not (tmp_path / "out" / "metrics.json").exists()
+    assert len(list((tmp_path / "out" / "cases").rglob("*.json"))) == 2
+    assert run(*flags, cwd=tmp_path).returncode == 0
+    assert len(json.loads((tmp_path / "out" / "metrics.json").read_text())["cases"]) == 2
 
 
 def test_masks_of_a_network_are_kept_where_only_the_figures_are_gone(exams, tmp_path):

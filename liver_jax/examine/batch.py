@@ -21,7 +21,7 @@ from absl import logging
 
 from liver_jax import files
 from liver_jax.cohort.manifest import Exam
-from liver_jax.errors import InputError, Stopped, without_header_values
+from liver_jax.errors import InputError, without_header_values
 from liver_jax.examine import examination, writing
 from liver_jax.examine import scan as scans
 from liver_jax.examine.examination import Clock
@@ -75,6 +75,7 @@ def run(
     options: Options,
     output: pathlib.Path,
     share: Share,
+    check: Callable[[], None] = lambda: None,
 ) -> collections.Counter:
     """Does a share of the examinations; what is refused or fails does not stop the rest.
 
@@ -84,6 +85,7 @@ def run(
         options: What to do with each.
         output: Gets a folder for each examination, and `measurements.csv` of all that are there.
         share: Which of them.
+        check: Called before each; ends the work by raising.
 
     Returns:
         How many had each outcome.
@@ -101,6 +103,7 @@ def run(
             unit="exam",
             delay=2,
         ):
+            check()
             outcomes[_do(prepared, predictor, options, output)] += 1
     finally:
         gather(exams, output, options)
@@ -171,8 +174,6 @@ def _do(
             return BEFORE
         found = examination.find(prepared.scan, predictor, options, prepared.wanted, prepared.clock)
         writing.write(found, options, folder, prepared.clock)
-    except Stopped:  # somebody asks for all of it to end
-        raise
     except InputError as error:
         _say(exam, str(error), options)
         _put_down(exam, REFUSED, _without_names(f"{error.fault}. {error.remedy}", exam), folder)

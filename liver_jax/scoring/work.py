@@ -41,7 +41,7 @@ def work(
         OSError: Something cannot be written.
     """
     groups = [list(group) for _, group in itertools.groupby(cases, lambda case: case.exam.exam_id)]
-    workers = min(len(os.sched_getaffinity(0)), _MOST_WORKERS, len(groups))
+    workers = max(1, min(len(os.sched_getaffinity(0)), _MOST_WORKERS, len(groups)))
     rows = []
     with (
         futures.ThreadPoolExecutor(workers) as pool,

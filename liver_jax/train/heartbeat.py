@@ -84,12 +84,11 @@ def lagging(folder: pathlib.Path, process_count: int) -> str:
         process_count: How many there should be.
     """
     found, silent = {}, []
-    now = time.time()
     for process in range(process_count):
         path = folder / f"{process}.json"
         try:
             word = files.read_json(path)
-            found[process] = (int(word["step"]), str(word["host"]), now - path.stat().st_mtime)
+            found[process] = (int(word["step"]), str(word["host"]), path.stat().st_mtime)
         except (OSError, ValueError, KeyError, TypeError):
             silent.append(process)
     parts = []
@@ -97,11 +96,17 @@ def lagging(folder: pathlib.Path, process_count: int) -> str:
         parts.append(f"nothing is heard of process {', '.join(map(str, silent))}")
     if found:
         furthest = max(step for step, _, _ in found.values())
-        behind = {p: word for p, word in found.items() if word[0] < furthest or word[2] > 60}
+        # Against the newest word, by the disk's own clock: those of the hosts may differ or jump.
+        newest = max(heard for *_, heard in found.values())
+        behind = {
+            process: (step, host, newest - heard)
+            for process, (step, host, heard) in found.items()
+            if step < furthest or newest - heard > 60
+        }
         for process, (step, host, ago_s) in behind.items():
             parts.append(
                 f"process {process} on {host} is at step {step} of the others' {furthest}, last "
-                f"heard of {max(0.0, ago_s):.0f} s ago"
+                f"heard of {ago_s:.0f} s before the others"
             )
         if not behind:
             parts.append(f"all {len(found)} that are heard of are at step {furthest}")

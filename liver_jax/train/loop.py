@@ -4,10 +4,8 @@ import collections
 import contextlib
 import dataclasses
 import pathlib
-import signal
 import time
 from collections.abc import Callable, Mapping
-from types import FrameType
 from typing import Any
 
 import jax
@@ -22,6 +20,7 @@ from liver_jax.data import pipeline
 from liver_jax.data.slices import ExamSlices, SliceStore
 from liver_jax.errors import Stopped
 from liver_jax.model import precision, unet
+from liver_jax.stopping import StopRequest
 from liver_jax.train import heartbeat, optimizer, preflight, settings, sharding, start
 from liver_jax.train import step as train_step
 from liver_jax.train.log import RunLog
@@ -42,6 +41,7 @@ def train(
     index: list[ExamSlices],
     run_record: dict[str, Any],
     make_validate: Callable[[nn.Module], Validate],
+    stop: StopRequest,
     only_preflight: bool = False,
     profiled: bool = False,
 ) -> None:
@@ -54,6 +54,7 @@ def train(
         index: The examinations to train on.
         run_record: The record of this run.
         make_validate: Given the network, a function from its variables to Dice by technique.
+        stop: Asked between two steps.
         only_preflight: Whether to end after one step and one validation, with nothing saved.
         profiled: Whether to write a trace of a few steps to `profile/`.
 
@@ -132,7 +133,7 @@ def train(
         first = progress.examples // config.train.batch_size
         steps, alone = config.train.steps, jax.process_count() == 1
         with contextlib.ExitStack() as stack:
-            stop = stack.enter_context(_StopRequest())
+            stack.enter_context(stop.deferred())
             log = stack.enter_context(RunLog(workdir, first, steps, cluster.is_first()))
             heart = heartbeat.Heartbeat(
                 workdir,
@@ -166,19 +167,19 @@ def train(
                 if saving:
                     save(state, score)
                     heart.beat(done)
-                if stopping:
-                    checkpoints.wait()
-                    raise Stopped(
-                        f"stopped on request at step {done} of {config.train.steps}, all saved in "
-                        f"{workdir}. Run the same command again to go on."
-                    )
-                if progress.stopped_early:
+                if stopping or progress.stopped_early:
                     break
             checkpoints.wait()
-        best = "" if progress.best_dice is None else f" {progress.best_dice:.3f}"
-        ended = f"{done} steps; best validation Dice{best} at step {progress.best_step}"
-        if cluster.is_first():
-            print(f"{workdir}: {ended}")
+    if stopping:
+        cluster.leave()
+        raise Stopped(
+            f"stopped on request at step {done} of {config.train.steps}, all saved in {workdir}. "
+            "Run the same command again to go on."
+        )
+    best = "" if progress.best_dice is None else f" {progress.best_dice:.3f}"
+    ended = f"{done} steps; best validation Dice{best} at step {progress.best_step}"
+    if cluster.is_first():
+        print(f"{workdir}: {ended}")
 
 
 def _trace(nth: int, workdir: pathlib.Path, outcome: train_step.Outcome) -> None:
@@ -268,26 +269,6 @@ class _Window:
             "Lower config.optimizer.peak_learning_rate, or look at the slices of the batch: "
             f"{', '.join(names)}"
         )
-
-
-class _StopRequest:
-    """Notes SIGTERM and SIGINT, so that the loop can stop between two steps."""
-
-    asked = False
-
-    def __enter__(self) -> "_StopRequest":
-        def note(number: int, frame: FrameType | None) -> None:
-            del number, frame
-            self.asked = True
-
-        self._before = {
-            number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)
-        }
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
 
 def build_model(config: ml_collections.ConfigDict) -> nn.Module:

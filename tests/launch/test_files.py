@@ -106,6 +106,14 @@ def test_an_array_task_runs_its_share():
     ]
     code, said, _ = printed("--dry-run", "predict", "--manifest=a b.csv", **task)
     assert code == 0 and r"liver_jax.predict --manifest=a\ b.csv" in said and "shard" not in said
-    assert printed("evaluate")[0] == 2
+    code, said, _ = printed("--dry-run", "evaluate", "--echoes=all", **task)
+    assert code == 0 and said.split() == [
+        "srun",
+        "python",
+        "-m",
+        "liver_jax.evaluate",
+        "--echoes=all",
+    ]
+    assert printed("prepare")[0] == 2
     code, _, said = printed("predict")
     assert code == 2 and "no array" in said

@@ -18,7 +18,7 @@ def words(folder, **steps):
 def test_the_one_behind_is_named_with_its_host(tmp_path):
     words(tmp_path, p0=("node1", 42, 1), p1=("node2", 40, 700))
     said = heartbeat.lagging(tmp_path, 2)
-    assert "process 1 on node2 is at step 40 of the others' 42, last heard of 700 s" in said
+    assert "process 1 on node2 is at step 40 of the others' 42, last heard of 699 s before" in said
     assert "node1" not in said
 
 
@@ -35,6 +35,13 @@ def test_one_that_never_came_is_named_and_damaged_words_are_none(tmp_path):
 
 def test_where_all_are_alike_that_is_said(tmp_path):
     words(tmp_path, p0=("node1", 3, 1), p1=("node2", 3, 2))
+    assert heartbeat.lagging(tmp_path, 2) == "all 2 that are heard of are at step 3"
+
+
+def test_a_clock_that_jumped_blames_nobody(tmp_path):
+    words(tmp_path, p0=("node1", 3, -7200), p1=("node2", 3, -7201))
+    assert heartbeat.lagging(tmp_path, 2) == "all 2 that are heard of are at step 3"
+    words(tmp_path, p0=("node1", 3, 7200), p1=("node2", 3, 7230))
     assert heartbeat.lagging(tmp_path, 2) == "all 2 that are heard of are at step 3"
 
 
