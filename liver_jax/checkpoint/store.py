@@ -9,6 +9,7 @@ renames it, so a process killed in the middle of a save leaves the older checkpo
 import dataclasses
 import json
 import pathlib
+import shutil
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -80,8 +81,9 @@ class Checkpoints:
             score: What `best` compares, higher is better; None where it was not measured.
 
         Raises:
-            InputError: The disk is full (found in this save or in the one before).
+            InputError: The disk is full (found before this save, in it, or in the one before).
         """
+        _check_room(self.run, state)
         meta = dict(meta) | {_CHECKSUMS: _checksums(state)}
         with _disk_faults(self.run):
             self._manager.save(
@@ -381,6 +383,21 @@ def _score(run: pathlib.Path, step: int) -> float | None:
     return json.loads(path.read_text())[_SCORE] if path.exists() else None
 
 
+def _check_room(run: pathlib.Path, state: Any) -> None:
+    """Asked before each save: where Orbax runs out of room, its threads tell of it at length."""
+    wanted = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+    if shutil.disk_usage(run).free < wanted:
+        raise _disk_is_full(run)
+
+
+def _disk_is_full(run: pathlib.Path) -> InputError:
+    return InputError(
+        run,
+        "the disk is full; this checkpoint was not saved, the ones before it are whole",
+        "Free space and run the same command again: it goes on from the last one",
+    )
+
+
 class _disk_faults:
     """Turns a full disk into a refusal that names it; Orbax may wrap the error of its thread."""
 
@@ -395,9 +412,5 @@ class _disk_faults:
         while cause is not None:
             full = getattr(cause, "errno", None) in files.DISK_FULL
             if full or "No space left" in str(cause) or "ENOSPC" in str(cause):
-                raise InputError(
-                    self._run,
-                    "the disk is full; this checkpoint was not saved, the ones before it are whole",
-                    "Free space and run the same command again: it goes on from the last one.",
-                ) from error
+                raise _disk_is_full(self._run) from error
             cause = cause.__cause__ or cause.__context__

@@ -64,6 +64,15 @@ class RunLog:
         """One line of metrics: numbers, or dicts of numbers (one for each technique)."""
         if not self._writes:
             return
+        try:
+            self._append(step, values)
+        except OSError as error:
+            error.filename = error.filename or str(self._path)  # a full disk names no file
+            raise
+        shown = {name: value for name, value in values.items() if not isinstance(value, dict)}
+        self._bar.set_postfix({name: f"{value:.4g}" for name, value in list(shown.items())[:3]})
+
+    def _append(self, step: int, values: dict[str, Any]) -> None:
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}, allow_nan=False) + "\n")
         for name, value in values.items():
@@ -73,8 +82,6 @@ class RunLog:
                 event = event_pb2.Event(wall_time=time.time(), step=step, summary=scalar)
                 self._events.write_event(event)
         self._events.flush()
-        shown = {name: value for name, value in values.items() if not isinstance(value, dict)}
-        self._bar.set_postfix({name: f"{value:.4g}" for name, value in list(shown.items())[:3]})
 
     def say(self, text: str) -> None:
         """A line for people, above the bar."""

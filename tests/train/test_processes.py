@@ -7,6 +7,7 @@ import json
 import pathlib
 import signal
 import socket
+import subprocess
 import time
 
 import numpy as np
@@ -115,3 +116,38 @@ def test_a_second_run_in_the_same_folder_is_refused(start, tmp_path):
     assert "another process is at work in this run folder" in line
     first[0].send_signal(signal.SIGTERM)
     assert finish(first)[0] == [75]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder that is a disk of its own, of 96 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a disk of its own needs the right to mount one")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(start, small_disk):
+    every = {"train__validate_every_steps": 3000, "train__checkpoint_every_steps": 100}
+    fields = every | {"steps": 3000}
+    run = small_disk / "run"
+    first = start(run, 1, 1, **fields)
+    while not [path for path in run.glob("checkpoints/*") if path.name.isdigit()]:
+        assert first[0].poll() is None, finish(first)
+        time.sleep(0.02)
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(bytes(2**16))
+    codes, words = finish(first)
+    assert codes == [2], words
+    assert "Traceback" not in words[0][1]
+    line = words[0][1].strip().splitlines()[-1]
+    assert "the disk is full" in line and str(run) in line, line
+    saved = store.resolve(run / "latest").step
+    filler.unlink()
+    codes, words = finish(start(run, 1, 1, **fields | {"steps": saved + 4}))
+    assert codes == [0] and f"at step {saved}" in words[0][0], words
