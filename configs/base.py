@@ -40,6 +40,12 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     data.subject_seed = 0
     # Relative frequency of each technique's examples; empty: as many as there are.
     data.weights = ""
+    # Whether the training examinations are label maps (prepare --cohort=anatomies) in place of
+    # images: their contrast is drawn inside the step, from the ranges in `contrast`.
+    data.from_labels = False
+    # Techniques whose validation subjects choose the checkpoint, `ct,hbp_t1w`; empty: those that
+    # are trained on.
+    data.validation = ""
     # Fraction of examples whose slice holds liver: batches of mostly background train poorly.
     data.liver_fraction = 0.65
     # The grid: rows and columns, and pixel spacing in mm (358 mm; wider bodies get wider pixels).
@@ -71,6 +77,26 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     augment.log_bias = 0.1
     # Largest standard deviation of added noise, in units of the intensity range.
     augment.noise = 0.03 if demo else 0.05
+
+    # Of label maps: the share of examples that look like CT, and that follow an MR pulse sequence;
+    # the others have intensities by chance.
+    config.contrast = contrast = ml_collections.ConfigDict()
+    contrast.ct = 0.25
+    contrast.mr = 0.4
+    # Largest SD of a tissue's texture, in units of the intensity range.
+    contrast.texture = 0.1
+    # Standard deviations of the logarithms of the exponent, and of the shading by coils.
+    contrast.log_gamma = 0.35
+    contrast.log_shading = 0.35
+    # Largest SD of the blur along each axis, in pixels, and of the noise.
+    contrast.blur_pixels = 1.0
+    contrast.noise = 0.12
+    # Largest share of a slice that comes from each of its neighbours.
+    contrast.thickness = 0.33
+    # How often a side is cut off, arms or a couch lie beside the body, and ghosts run along it.
+    contrast.cut = 0.05
+    contrast.beside = 0.15
+    contrast.ghost = 0.15
 
     config.model = model = ml_collections.ConfigDict()
     # Channels of the first level; each pooling doubles them.

@@ -77,20 +77,23 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     counts = settings.pairs(config.data.train_subjects, "data.train_subjects", int)
     training = [exam for exam in exams if exam.split == "train" and exam.mask]
     chosen, _ = pipeline.choose_subjects(training, counts, config.data.subject_seed)
-    validating = [e for e in exams if e.split == "validation" and e.technique in counts and e.mask]
+    judged = set(filter(None, config.data.validation.split(","))) or set(counts)
+    validating = [e for e in exams if e.split == "validation" and e.technique in judged and e.mask]
     if not validating:
         raise InputError(
             config.data.manifests,
-            f"no examination of {', '.join(counts)} with a mask has split validation",
+            f"no examination of {', '.join(sorted(judged))} with a mask has split validation",
             "Set the split column: python -m liver_jax.prepare --assign_splits=MANIFEST does.",
         )
     grid = settings.preprocessing(config)
-    # All of the training split: the records then serve both stages and every ablation. The first
-    # process builds them, so that no lock of a shared disk need be trusted.
+    # All of the training split: the records then serve both stages and every ablation. Label maps
+    # and images are records of two kinds.
+    recorded = chosen if config.data.from_labels else training
+    # The first process builds them, so that no lock of a shared disk need be trusted.
     if cluster.is_first():
-        slices.open_or_build(training, grid, config.data.cache)
+        slices.open_or_build(recorded, grid, config.data.cache, config.data.from_labels)
     cluster.wait_for_all("slice records")
-    records = slices.open_or_build(training, grid, config.data.cache)
+    records = slices.open_or_build(recorded, grid, config.data.cache, config.data.from_labels)
     ids = {exam.exam_id for exam in chosen}
     # In an order of their own: the stream must not depend on the order of rows or manifests.
     index = sorted(

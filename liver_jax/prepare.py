@@ -8,6 +8,7 @@ from absl import flags
 from liver_jax import cli
 from liver_jax.cohort import check, gallery, manifest, parse, splits, table1
 from liver_jax.errors import InputError
+from liver_jax.phantom import anatomies
 from liver_jax.phantom import cohort as phantom
 
 USAGE = """
@@ -24,6 +25,8 @@ Prepares a cohort; give one of these.
     --counts=A=N,B=N      other numbers, such as spgr2d/train=30,ct:unenhanced/test/external=4
     --anatomies=DIR       shapes from multi-organ label maps (X.nii.gz and X.tsv with their names)
     --workers=N           processes; default one for each core
+  --cohort=anatomies      label maps of many bodies without images, for configs/anycontrast.py
+    --counts=procedural=N,real_shape=N   of each source; the second bends the maps of --anatomies
   --check=FILE            reads every file that a manifest names and lists all faults
   --table1=FILE           subjects and examinations by technique, cohort and split, with spacing,
                           field strength, echo times and demographics; and what is left out, and why
@@ -65,9 +68,16 @@ def _output(given: flags.FlagValues) -> pathlib.Path:
 
 
 def _write_cohort(given: flags.FlagValues) -> None:
-    if given.cohort != "phantom":
-        raise InputError("--cohort", f"there is no cohort {given.cohort!r}", "Give phantom")
+    if given.cohort not in _COHORTS:
+        fault = f"there is no cohort {given.cohort!r}"
+        raise InputError("--cohort", fault, f"Give one of {', '.join(_COHORTS)}")
+    folder = pathlib.Path(given.anatomies) if given.anatomies else None
     workers = given.workers or len(os.sched_getaffinity(0))
+    path = _COHORTS[given.cohort](given, folder, workers)
+    print(f"{path}: {len(manifest.read(path))} examinations")
+
+
+def _phantom(given: flags.FlagValues, folder: pathlib.Path | None, workers: int) -> pathlib.Path:
     path = phantom.write(
         _output(given),
         given.size,
@@ -75,11 +85,18 @@ def _write_cohort(given: flags.FlagValues) -> None:
         workers,
         progress=True,
         counts=given.counts,
-        anatomies=pathlib.Path(given.anatomies) if given.anatomies else None,
+        anatomies=folder,
     )
-    exams = manifest.read(path)
-    print(phantom.describe(exams))
-    print(f"{path}: {len(exams)} examinations")
+    print(phantom.describe(manifest.read(path)))
+    return path
+
+
+def _anatomies(given: flags.FlagValues, folder: pathlib.Path | None, workers: int) -> pathlib.Path:
+    maps = phantom.label_maps(folder, progress=True) if folder else ()
+    return anatomies.write(_output(given), given.counts, given.seed, workers, True, maps)
+
+
+_COHORTS = {"phantom": _phantom, "anatomies": _anatomies}
 
 
 def _check(given: flags.FlagValues) -> int | None:

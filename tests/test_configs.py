@@ -7,8 +7,8 @@ import pathlib
 import ml_collections
 import pytest
 
-from configs import ablation, base, stage1, stage2
-from liver_jax.data import augment
+from configs import ablation, anycontrast, base, stage1, stage2
+from liver_jax.data import augment, contrast
 from liver_jax.errors import InputError
 from liver_jax.train import settings
 
@@ -24,7 +24,8 @@ def leaves(config, prefix=()):
 
 
 def test_every_field_has_a_reader():
-    read = {field.name for field in dataclasses.fields(augment.Settings)}
+    kinds = (augment.Settings, contrast.Settings)
+    read = {field.name for kind in kinds for field in dataclasses.fields(kind)}
     for path in [*(ROOT / "liver_jax" / "train").glob("*.py"), ROOT / "liver_jax" / "main.py"]:
         tree = ast.parse(path.read_text())
         read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
@@ -34,7 +35,7 @@ def test_every_field_has_a_reader():
     assert not fields
 
 
-@pytest.mark.parametrize("module", [stage1, stage2])
+@pytest.mark.parametrize("module", [stage1, stage2, anycontrast])
 @pytest.mark.parametrize("size", base.SIZES)
 def test_a_config_can_work(module, size):
     settings.validate(module.get_config(size))

@@ -98,8 +98,9 @@ def make_dataset(
         seed: Seed of the shuffles.
 
     Returns:
-        A MapDataset whose element is a dict with `image` [row, column] float32, `mask` [row,
-        column] float32, `example` uint32 (the global position) and `record`, `echo` int32.
+        A MapDataset whose element is a dict with `example` uint32 (the global position), `record`
+        and `echo` int32, and `image` [row, column] float32 and `mask` [row, column] float32, or of
+        label maps `labels` [3, 2 row, 2 column] uint8: a slice between its neighbours.
     """
     groups = examples_by_technique(index)
     if unknown := sorted(set(weights) - set(groups)):
@@ -133,13 +134,27 @@ def make_dataset(
         )
     mixed = grain.MapDataset.mix(parts, weights=shares)
     source = store.source
+    ends = {
+        exam.first_record + position: (exam.first_record, exam.first_record + exam.slice_count - 1)
+        for exam in index
+        for position in range(exam.slice_count)
+    }
 
-    def load(position: int, example: np.ndarray) -> dict[str, np.ndarray]:
-        record, echo = int(example[0]), int(example[1])
+    def content(record: int, echo: int) -> dict[str, np.ndarray]:
         stored = source[record]
+        if "labels" in stored:
+            first, last = ends[record]
+            below, above = source[max(record - 1, first)], source[min(record + 1, last)]
+            return {"labels": np.stack([part["labels"] for part in (below, stored, above)])}
         return {
             "image": stored["image"][echo].astype(np.float32),
             "mask": stored["mask"].astype(np.float32),
+        }
+
+    def load(position: int, example: np.ndarray) -> dict[str, np.ndarray]:
+        record, echo = int(example[0]), int(example[1])
+        return {
+            **content(record, echo),
             "example": np.uint32(position % 2**32),
             "record": np.int32(record),
             "echo": np.int32(echo),

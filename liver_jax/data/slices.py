@@ -23,8 +23,9 @@ import tqdm
 from liver_jax import files
 from liver_jax.cohort import manifest
 from liver_jax.cohort.manifest import Exam
-from liver_jax.data import preprocess
+from liver_jax.data import label_slices, preprocess
 from liver_jax.errors import InputError
+from liver_jax.physics.tissues import LIVER_TISSUES
 from liver_jax.volume import reader
 from liver_jax.volume.geometry import Volume
 
@@ -106,7 +107,10 @@ def slices_of(
 
 
 def open_or_build(
-    exams: Sequence[Exam], settings: preprocess.Settings, cache: str | pathlib.Path
+    exams: Sequence[Exam],
+    settings: preprocess.Settings,
+    cache: str | pathlib.Path,
+    from_labels: bool = False,
 ) -> SliceStore:
     """Opens the records of `exams`, building them first if they are not there.
 
@@ -118,8 +122,10 @@ def open_or_build(
         exams: The examinations, all with masks.
         settings: The grid and the intensity mapping.
         cache: The folder that holds all sets of records.
+        from_labels: Whether the examinations are label maps, whose slices are tissue labels.
     """
-    folder = pathlib.Path(cache).absolute() / fingerprint(exams, settings)
+    name = ("labels-" if from_labels else "") + fingerprint(exams, settings)
+    folder = pathlib.Path(cache).absolute() / name
     finished = folder / "index.json"
     with files.locked(folder.with_suffix(".lock")):
         damaged = _damaged(folder) if finished.exists() else None
@@ -127,7 +133,7 @@ def open_or_build(
             print(f"{damaged} is damaged; the slice records are built anew", flush=True)
         if damaged or not finished.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            index = _build(exams, settings, folder)
+            index = _build(exams, settings, folder, from_labels)
             files.write_json(folder / _CHECKSUMS, _checksums(folder))
             files.write_json(finished, [dataclasses.asdict(entry) for entry in index])
     index = tuple(
@@ -225,13 +231,24 @@ class LiverSlices(tfds.core.GeneratorBasedBuilder):
         settings: preprocess.Settings,
         data_dir: pathlib.Path,
         bar: tqdm.tqdm,
+        from_labels: bool,
     ):
         self._exams, self._settings, self._bar = exams, settings, bar
+        self._from_labels = from_labels
         self.index: list[ExamSlices] = []
         super().__init__(data_dir=data_dir, file_format="array_record")
 
     def _info(self) -> tfds.core.DatasetInfo:
-        plane = (self._settings.size, self._settings.size)
+        size = self._settings.size
+        # Label maps are flat: a hundredth remains of them.
+        content = (
+            {"labels": _plane(label_slices.FINER * size, np.uint8, tfds.features.Encoding.ZLIB)}
+            if self._from_labels
+            else {
+                "image": _plane(size, np.float16, tfds.features.Encoding.BYTES, (None,)),
+                "mask": _plane(size, np.uint8, tfds.features.Encoding.BYTES),
+            }
+        )
         return tfds.core.DatasetInfo(
             builder=self,
             description="Axial slices of abdominal examinations with liver masks.",
@@ -239,14 +256,7 @@ class LiverSlices(tfds.core.GeneratorBasedBuilder):
             disable_shuffling=True,
             features=tfds.features.FeaturesDict(
                 {
-                    "image": tfds.features.Tensor(
-                        shape=(None, *plane),
-                        dtype=np.float16,
-                        encoding=tfds.features.Encoding.BYTES,
-                    ),
-                    "mask": tfds.features.Tensor(
-                        shape=plane, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES
-                    ),
+                    **content,
                     "exam_id": tfds.features.Text(),
                     "subject_id": tfds.features.Text(),
                     "technique": tfds.features.Text(),
@@ -268,38 +278,52 @@ class LiverSlices(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, exams: Sequence[Exam]) -> Iterator[tuple[int, dict[str, Any]]]:
         record = sum(entry.slice_count for entry in self.index)
         for exam in exams:
-            images, masks, placement = slices_of(exam, self._settings)
+            contents, echoes, liver, pixel_mm = self._slices(exam)
             self.index.append(
                 ExamSlices(
                     exam_id=exam.exam_id,
                     subject_id=exam.subject_id,
                     technique=exam.technique,
                     first_record=record,
-                    slice_count=len(images),
-                    echo_count=images.shape[1],
-                    liver_slices=tuple(np.flatnonzero(masks.any(axis=(1, 2))).tolist()),
+                    slice_count=len(liver),
+                    echo_count=echoes,
+                    liver_slices=tuple(np.flatnonzero(liver).tolist()),
                     image_sha256=manifest.image_hashes(exam),
                 )
             )
-            for position, (image, mask) in enumerate(zip(images, masks, strict=True)):
+            for position in range(len(liver)):
                 yield (
                     record,
                     {
-                        "image": image,
-                        "mask": mask,
+                        **{name: values[position] for name, values in contents.items()},
                         "exam_id": exam.exam_id,
                         "subject_id": exam.subject_id,
                         "technique": exam.technique,
                         "slice": position,
-                        "pixel_mm": placement.pixel_mm,
+                        "pixel_mm": pixel_mm,
                     },
                 )
                 record += 1
             self._bar.update()
 
+    def _slices(self, exam: Exam) -> tuple[dict[str, np.ndarray], int, np.ndarray, float]:
+        """What the records hold of each slice, echoes, which slices show liver, pixels in mm."""
+        if self._from_labels:
+            labels, pixel_mm = label_slices.labels_of(exam, self._settings)
+            return {"labels": labels}, 1, np.isin(labels, LIVER_TISSUES).any(axis=(1, 2)), pixel_mm
+        images, masks, placement = slices_of(exam, self._settings)
+        contents = {"image": images, "mask": masks}
+        return contents, images.shape[1], masks.any(axis=(1, 2)), placement.pixel_mm
+
+
+def _plane(
+    size: int, dtype: type, encoding: tfds.features.Encoding, leading: tuple = ()
+) -> tfds.features.Tensor:
+    return tfds.features.Tensor(shape=(*leading, size, size), dtype=dtype, encoding=encoding)
+
 
 def _build(
-    exams: Sequence[Exam], settings: preprocess.Settings, folder: pathlib.Path
+    exams: Sequence[Exam], settings: preprocess.Settings, folder: pathlib.Path, from_labels: bool
 ) -> list[ExamSlices]:
     tfds.disable_progress_bar()
     # TFDS announces a download on stdout; there is none.
@@ -307,7 +331,7 @@ def _build(
         tqdm.tqdm(total=len(exams), desc="slices", unit="exam") as bar,
         contextlib.redirect_stdout(io.StringIO()),
     ):
-        builder = LiverSlices(exams, settings, folder, bar)
+        builder = LiverSlices(exams, settings, folder, bar, from_labels)
         builder.download_and_prepare(
             download_config=tfds.download.DownloadConfig(verify_ssl=True, try_download_gcs=False)
         )

@@ -56,7 +56,7 @@ def write(
         InputError: An argument is refused, or the folder holds another cohort.
     """
     output = pathlib.Path(output).absolute()
-    maps = _label_maps(anatomies, progress) if anatomies is not None else ()
+    maps = label_maps(anatomies, progress) if anatomies is not None else ()
     plans = design.plans(size, seed, counts, maps)
     if output.exists() and not output.is_dir():
         raise InputError(output, "is a file", "Name a folder")
@@ -94,8 +94,12 @@ def write(
     return path
 
 
-def _label_maps(folder: pathlib.Path, progress: bool) -> tuple[pathlib.Path, ...]:
-    """The label maps of a folder: NIfTI files with a table of names beside them."""
+def label_maps(folder: pathlib.Path, progress: bool) -> tuple[pathlib.Path, ...]:
+    """The label maps of a folder: NIfTI files with a table of names beside them.
+
+    Raises:
+        InputError: There are none, or one of them cannot be used.
+    """
     if not folder.is_dir():
         raise InputError(folder, "is not a folder", "Name one with label maps: X.nii.gz and X.tsv")
     maps = [path for path in sorted(folder.iterdir()) if nifti.is_nifti_name(path)]

@@ -23,7 +23,7 @@ from liver_jax.physics.tissues import LIVER_TISSUES, Tissue
 from liver_jax.volume import geometry, nifti
 
 # What is kept of a map below and above the liver: no examination of the liver goes further.
-_BELOW_MM, _ABOVE_MM = 80.0, 70.0
+_AROUND_MM = (80.0, 70.0)
 # Of the vessels in the liver: a twig's end, and the trunk.
 _VESSEL_RADII_MM = (1.6, 6.5)
 _SMALLEST_LIVER_ML = 100.0
@@ -56,7 +56,12 @@ class LabelMap:
     liver_volume_ml: float
 
 
-def read(path: pathlib.Path, names: pathlib.Path | None = None, threads: int = 1) -> LabelMap:
+def read(
+    path: pathlib.Path,
+    names: pathlib.Path | None = None,
+    threads: int = 1,
+    around_mm: tuple[float, float] = _AROUND_MM,
+) -> LabelMap:
     """Reads a label map of many organs; takes some seconds.
 
     Args:
@@ -64,6 +69,7 @@ def read(path: pathlib.Path, names: pathlib.Path | None = None, threads: int = 1
         names: The table of its labels (see `structures.read_names`); by default the .tsv of the
             same name beside it. Labels with names of no meaning here are left unlabelled.
         threads: How many slabs are refined at once; the result is the same.
+        around_mm: What is kept of the map below and above the liver.
 
     Returns:
         The anatomy around the liver.
@@ -72,7 +78,7 @@ def read(path: pathlib.Path, names: pathlib.Path | None = None, threads: int = 1
         InputError: As `nifti.read_labels` and `structures.read_names`; a label has no name; the
             map has no liver, or one that is cut at a side; or the map is too coarse or oblique.
     """
-    return _label_map(*_checked(pathlib.Path(path), names), threads)
+    return _label_map(*_checked(pathlib.Path(path), names), threads, around_mm)
 
 
 def check(path: pathlib.Path, names: pathlib.Path | None = None) -> None:
@@ -134,14 +140,16 @@ def _structures(
     return found[labels]
 
 
-def _label_map(labels: np.ndarray, spacing: np.ndarray, threads: int) -> LabelMap:
+def _label_map(
+    labels: np.ndarray, spacing: np.ndarray, threads: int, around_mm: tuple[float, float]
+) -> LabelMap:
     """Crops around the liver, makes voxels isotropic, refines, and finds the liver's vessels."""
     liver = labels == Structure.LIVER
     volume_ml = float(liver.sum() * spacing.prod()) / 1000
     heights = np.flatnonzero(liver.any(axis=(0, 1)))
     cut = (bool(heights[0] == 0), bool(heights[-1] == labels.shape[2] - 1))
-    low = max(heights[0] - math.ceil(_BELOW_MM / spacing[2]), 0)
-    high = heights[-1] + 1 + math.ceil(_ABOVE_MM / spacing[2])
+    low = max(heights[0] - math.ceil(around_mm[0] / spacing[2]), 0)
+    high = heights[-1] + 1 + math.ceil(around_mm[1] / spacing[2])
     labels = labels[:, :, low:high]
     sides = []
     for other in ((1, 2), (0, 2)):

@@ -117,6 +117,40 @@ MR = {
     Tissue.CARTILAGE: _mr((1000, 1100), (40, 50), 0.6, 0.0),
 }
 
+# T2 in ms at 1.5 and 3 T, of parenchyma customary; fat's is what a spin echo shows of it.
+T2_MS = {
+    Tissue.AIR: (50.0, 50.0),
+    Tissue.SKIN: (30.0, 28.0),
+    Tissue.SUBCUTANEOUS_FAT: (58.0, 68.0),
+    Tissue.VISCERAL_FAT: (58.0, 68.0),
+    Tissue.MUSCLE: (27.0, 29.0),
+    Tissue.CORTICAL_BONE: (0.5, 0.25),
+    Tissue.MARROW: (49.0, 49.0),
+    Tissue.DISC: (90.0, 85.0),
+    Tissue.CSF: (1990.0, 1990.0),
+    Tissue.CORD: (74.0, 78.0),
+    Tissue.LUNG: (40.0, 40.0),
+    Tissue.ARTERY: (290.0, 275.0),
+    Tissue.VEIN: (290.0, 275.0),
+    Tissue.LIVER: (46.0, 34.0),
+    Tissue.LIVER_VESSEL: (290.0, 275.0),
+    Tissue.LESION: (90.0, 80.0),
+    Tissue.CYST: (900.0, 900.0),
+    Tissue.BILE: (800.0, 800.0),
+    Tissue.SPLEEN: (79.0, 61.0),
+    Tissue.KIDNEY_CORTEX: (87.0, 76.0),
+    Tissue.KIDNEY_MEDULLA: (85.0, 81.0),
+    Tissue.PANCREAS: (46.0, 43.0),
+    Tissue.BOWEL_WALL: (120.0, 110.0),
+    Tissue.BOWEL_FLUID: (900.0, 900.0),
+    Tissue.BOWEL_GAS: (50.0, 50.0),
+    Tissue.PORTAL_VEIN: (290.0, 275.0),
+    Tissue.FLUID: (900.0, 900.0),
+    Tissue.INFILTRATE: (65.0, 52.0),
+    Tissue.STOOL: (60.0, 50.0),
+    Tissue.CARTILAGE: (40.0, 38.0),
+}
+
 # Gadoxetate, 0.025 mmol/kg: longitudinal relaxivity in hepatocytes, 1/(s mM).
 HEPATOCYTE_RELAXIVITY = {1.5: 14.6, 3.0: 9.8}
 # T1 in ms some 20 minutes after gadoxetate: blood at 0.10 mM in plasma; the kidneys excrete it.

@@ -90,6 +90,7 @@ def train(
             config.optimizer.ema_decay,
             config.seed,
             config.train.microbatches,
+            settings.contrasts(config),
         )
         batches = pipeline.batches(
             dataset,

@@ -4,7 +4,7 @@ import re
 
 import ml_collections
 
-from liver_jax.data import augment, preprocess
+from liver_jax.data import augment, contrast, preprocess
 from liver_jax.errors import InputError
 
 
@@ -54,6 +54,16 @@ def augmentation(config: ml_collections.ConfigDict) -> augment.Settings:
     return augment.Settings(**config.augment.to_dict())
 
 
+def contrasts(config: ml_collections.ConfigDict) -> contrast.Settings | None:
+    """The ranges of the contrasts; None of a run on images."""
+    if not config.data.from_labels:
+        return None
+    data = config.data
+    return contrast.Settings(
+        ct_low_hu=data.ct_low_hu, ct_high_hu=data.ct_high_hu, **config.contrast.to_dict()
+    )
+
+
 def validate(config: ml_collections.ConfigDict) -> None:
     """Refuses a config that cannot work, before anything is read or compiled.
 
@@ -90,6 +100,9 @@ def validate(config: ml_collections.ConfigDict) -> None:
     for field, value in {
         "data.liver_fraction": config.data.liver_fraction,
         "optimizer.ema_decay": config.optimizer.ema_decay,
+        "contrast.ct": config.contrast.ct,
+        "contrast.ct + contrast.mr": config.contrast.ct + config.contrast.mr,
+        "contrast.thickness": 2 * config.contrast.thickness,
     }.items():
         if not 0 <= value <= 1 or (value == 1 and field == "optimizer.ema_decay"):
             raise InputError(f"config.{field}", f"{value} is not a fraction", "Take 0 to 1.")

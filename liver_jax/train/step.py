@@ -9,7 +9,7 @@ import optax
 from flax import linen as nn
 from jax.sharding import Mesh
 
-from liver_jax.data import augment
+from liver_jax.data import augment, contrast
 from liver_jax.model import compiler, losses
 from liver_jax.train import sharding
 from liver_jax.train.state import TrainState
@@ -41,6 +41,7 @@ def make_train_step(
     ema_decay: float,
     seed: int,
     microbatches: int = 1,
+    contrasts: contrast.Settings | None = None,
 ) -> Callable[[TrainState, dict[str, Any]], tuple[TrainState, Outcome]]:
     """Builds the jitted step; the state's buffers are donated.
 
@@ -55,14 +56,23 @@ def make_train_step(
         seed: Seed of the augmentation.
         microbatches: Parts that a batch goes through the network in, one after the other; the
             gradient is that of the whole batch all the same, at the cost of one more forward pass.
+        contrasts: Ranges of the contrasts, where a batch holds label maps in place of images.
     """
 
     def step(state: TrainState, batch: dict[str, Any]) -> tuple[TrainState, Outcome]:
+        key, examples = jax.random.key(seed), batch["example"]
+        if contrasts is None:
+            images, masks = batch["image"], batch["mask"]
+        else:
+            # A key of its own: what augments the image must not depend on how it was made.
+            images, masks = contrast.render(
+                jax.random.fold_in(key, 1), batch["labels"], examples, contrasts
+            )
         images, masks = augment.augment(
-            jax.random.key(seed),
-            batch["image"],
-            batch["mask"],
-            batch["example"],
+            key,
+            images,
+            masks,
+            examples,
             pixel_mm,
             augmentation,
         )

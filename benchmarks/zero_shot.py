@@ -1,0 +1,122 @@
+"""What a network finds on scans that it never saw: real ones, and the phantom's techniques.
+
+The masks are those of `predict`: the largest component with its holes filled, on the scan's own
+grid. Real scans come from the folder that holds ct_dicom, ct_native and mr_t2spir; of the pelvis of
+ct_native, below its liver, the volume taken for liver is told.
+"""
+
+import collections
+import os
+import pathlib
+import statistics
+from collections.abc import Iterator
+from typing import Any
+
+import nibabel
+import numpy as np
+from absl import flags
+
+from liver_jax import cli, files
+from liver_jax.biometry import volumetry
+from liver_jax.cohort import manifest
+from liver_jax.evaluation import overlap
+from liver_jax.inference import postprocess
+from liver_jax.inference.predictor import Predictor
+from liver_jax.volume import nifti, reader
+from liver_jax.volume.geometry import Volume
+
+USAGE = """
+Dice of a network on scans that it never saw.
+
+  python -m benchmarks.zero_shot --checkpoint=RUN --data=FOLDER --manifest=PHANTOM.csv
+
+  --checkpoint=RUN   the network
+  --data=FOLDER      real scans; default $LIVER_JAX_TEST_DATA
+  --manifest=FILE    a phantom's manifest, whose examinations of --split count; may be left out
+  --split=NAME       default test
+  --masks=FOLDER     where masks are put, to be looked at
+  --output=FILE      also writes the figures as JSON
+"""
+
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags."""
+    for name in ("checkpoint", "manifest", "masks", "output"):
+        flags.DEFINE_string(name, None, "See --help.", values)
+    flags.DEFINE_string("data", os.environ.get("LIVER_JAX_TEST_DATA"), "See --help.", values)
+    flags.DEFINE_string("split", "test", "See --help.", values)
+    flags.mark_flag_as_required("checkpoint", values)
+
+
+def main(given: flags.FlagValues = flags.FLAGS) -> None:
+    """Segments, prints a line for each group and writes the JSON."""
+    predictor = Predictor.from_checkpoint(given.checkpoint)
+    groups: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
+    for group, name, volume, modality, truth in _cases(given):
+        probability = predictor.probability(volume, modality, name)
+        mask = postprocess.largest_component(postprocess.threshold(probability))
+        mask = postprocess.fill_holes(mask)
+        row = {
+            "name": name,
+            "dice": overlap.dice(overlap.count(mask, truth)),
+            "volume_ml": volumetry.volume_ml(mask, volume.affine),
+            "volume_ml_truth": volumetry.volume_ml(truth, volume.affine),
+        }
+        if group == "ct_native":
+            lowest = np.flatnonzero(truth.any(axis=(0, 1)))[0]  # its axes are RAS
+            row["volume_ml_below_liver"] = volumetry.volume_ml(
+                mask & (np.arange(mask.shape[2]) < lowest), volume.affine
+            )
+        if given.masks:
+            path = pathlib.Path(given.masks) / f"{name}.nii.gz"
+            nifti.write(path, mask.astype(np.uint8), volume)
+        groups[group].append(row)
+    for group, rows in groups.items():
+        dice = [row["dice"] or 0.0 for row in rows]
+        spread = f" +/- {statistics.stdev(dice):.3f}, lowest {min(dice):.3f}" if dice[1:] else ""
+        each = ", ".join(f"{value:.3f}" for value in dice) if len(dice) < 8 else ""
+        print(
+            f"{group:10} n {len(dice):3}  {statistics.mean(dice):.3f}{spread}  {each}", flush=True
+        )
+    if given.output:
+        files.write_json(given.output, groups)
+
+
+def _cases(
+    given: flags.FlagValues,
+) -> Iterator[tuple[str, str, Volume, str, np.ndarray]]:
+    """Group, name, scan (its first echo), modality and the manual mask, on one grid."""
+    if given.data:
+        data = pathlib.Path(given.data)
+        scan = reader.read([data / "ct_dicom"]).volume
+        yield "ct_dicom", "ct_dicom", scan, "CT", _laid_on(data / "ct_dicom_labels.nii.gz", scan, 5)
+        for path in sorted((data / "mr_t2spir").glob("*_image.nii.gz")):
+            truth = nifti.read_labels(path.with_name(path.name.replace("image", "label"))).data == 1
+            name = path.name.split("_")[0]
+            yield "mr_t2spir", name, nifti.read_image(path), "MR", truth
+        scan = nifti.read_image(data / "ct_native" / "ct.nii.gz")
+        truth = nifti.read_labels(data / "ct_native" / "labels.nii.gz").data == 5
+        yield "ct_native", "ct_native", scan, "CT", truth
+    for exam in manifest.read(given.manifest) if given.manifest else ():
+        if exam.split == given.split:
+            scan = manifest.load_image(exam)
+            first = scan.data if scan.data.ndim == 3 else scan.data[..., 0]
+            group = f"{exam.technique}:{exam.contrast_phase}".removesuffix(":")
+            truth = manifest.load_mask(exam).data > 0
+            yield group, exam.exam_id, Volume(first, scan.affine), exam.modality, truth
+
+
+def _laid_on(path: pathlib.Path, scan: Volume, liver: int) -> np.ndarray:
+    """A label of a file whose axes run in other directions than the scan's."""
+    labels = nibabel.load(path)
+    to = nibabel.io_orientation(scan.affine)
+    between = nibabel.orientations.ornt_transform(nibabel.io_orientation(labels.affine), to)
+    turned = labels.as_reoriented(between)
+    if not np.allclose(turned.affine, scan.affine, atol=0.1):
+        raise SystemExit(f"{path}: does not lie on its scan's grid")
+    return np.asarray(turned.dataobj) == liver
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main, USAGE)
