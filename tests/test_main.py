@@ -13,7 +13,11 @@ from absl import flags
 
 from liver_jax import main
 from liver_jax.checkpoint import store
+from liver_jax.cohort import manifest
 from liver_jax.errors import InputError
+from liver_jax.physics.tissues import Tissue
+from liver_jax.volume import nifti
+from liver_jax.volume.geometry import Volume
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -56,6 +60,50 @@ def test_a_run_resumed_equals_one_that_was_not(program, run, small_run, tmp_path
     # And once more: nothing is left to do.
     code, out, _ = run("main", *small_run("parts", steps=8))
     assert (code, "finished already" in out) == (0, True)
+
+
+@pytest.fixture
+def label_maps(tmp_path):
+    """A manifest of two small label maps: a liver in a body, as `prepare --cohort=anatomies`."""
+    affine = np.diag([8.0, 8.0, 10.0, 1.0])
+    exams = []
+    for number in range(2):
+        x, y, z = np.mgrid[:36, :30, :5]
+        body = ((x - 18) / 16) ** 2 + ((y - 15) / 12) ** 2 <= 1
+        liver = ((x - 23) / 7) ** 2 + ((y - 15) / 6) ** 2 + (z - 2) ** 2 / 3 <= 1
+        labels = np.where(liver, Tissue.LIVER, np.where(body, Tissue.MUSCLE, 0)).astype(np.uint8)
+        path = tmp_path / f"labels_{number}.nii.gz"
+        nifti.write(path, labels, Volume(labels, affine))
+        exam = manifest.Exam(
+            exam_id=f"map_{number}",
+            subject_id=f"map_{number}",
+            modality="MR",
+            technique="procedural",
+            split="train",
+            images=(path,),
+            mask=path,
+            liver_labels=(int(Tissue.LIVER),),
+        )
+        exams.append(exam)
+    manifest.write(tmp_path / "maps.csv", exams)
+    return tmp_path / "maps.csv"
+
+
+def test_a_run_on_label_maps_is_judged_on_images(run, small_run, blobs, label_maps, tmp_path):
+    fields = {
+        "data.manifests": f"{label_maps},{blobs}",
+        "data.from_labels": True,
+        "data.train_subjects": "procedural=2",
+        "data.validation": "ct,spgr2d",
+    }
+    code, _, err = run("main", *small_run(**{k.replace(".", "__"): v for k, v in fields.items()}))
+    assert code == 0, err
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    judged = [line["validation"] for line in lines if "validation" in line]
+    assert len(judged) == 2 and all(set(found) == {"ct", "spgr2d"} for found in judged)
+    record = json.loads((tmp_path / "run/run.json").read_text())["record"]
+    assert record["train_exams"] == ["map_0", "map_1"]
+    assert record["validation_subjects"] == ["s4"]
 
 
 def wait_for_step(process, workdir, step):

@@ -8,6 +8,7 @@ partial volume, texture, shading, ghosts, blur, noise and the preprocessing's ow
 """
 
 import dataclasses
+import functools
 import math
 
 import jax
@@ -23,7 +24,9 @@ _FIELDS_T = (1.5, 3.0)
 _FAT_HZ = 3.4 * 42.57747892 * 1.5
 _VESSELS = (Tissue.ARTERY, Tissue.VEIN, Tissue.LIVER_VESSEL, Tissue.PORTAL_VEIN)
 _SIGNALLESS = (Tissue.AIR, Tissue.BOWEL_GAS, Tissue.LUNG, Tissue.CORTICAL_BONE)
-_FILLED_BOWEL = (Tissue.BOWEL_FLUID, Tissue.STOOL, Tissue.BOWEL_GAS)
+_FAT_T1_MS = tuple(tissues.FAT_T1_MS[field] for field in _FIELDS_T)
+# Draws of an example beside those for each pixel, a few to spare.
+_UNIFORMS, _NORMALS = 256, 1536
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,32 +85,62 @@ def render(
     )
 
 
-def _one(key: jax.Array, stack: jax.Array, settings: Settings) -> tuple[jax.Array, jax.Array]:
-    keys = iter(jax.random.split(key, 16))
-    looks, spread, is_ct = _looks(next(keys), settings)
-    # Slice profile: what the slice shares with its neighbours, or nothing.
-    draws = jax.random.uniform(next(keys), (2,))
-    beside = settings.thickness * draws[0] * (draws[1] < 0.6)
-    profile = jnp.stack([beside, 1.0 - 2.0 * beside, beside])
-    is_liver = jnp.asarray(_table(LIVER_TISSUES))
-    tables = jnp.stack([looks, is_liver], axis=1)  # one look-up for both
-    slices = _pooled(tables[stack.astype(jnp.int32)])
-    image, liver = jnp.moveaxis(jnp.tensordot(profile, slices, 1), -1, 0)
-    middle = stack[1, ::2, ::2].astype(jnp.int32)
-    image = image + spread[middle] * _texture(next(keys), image.shape)
-    empty = middle == Tissue.AIR
-    image = _surroundings(next(keys), image, empty, looks, settings)
+class _Draws:
+    """Numbers by chance, handed out one after another.
 
-    shaded = jnp.maximum(image, 0.0) * _shading(next(keys), image.shape, settings)
+    All of an example are drawn at once: a generator for each use would take longer to compile than
+    the network.
+    """
+
+    def __init__(self, key: jax.Array, pixels: int):
+        """Enough for an image of so many pixels."""
+        uniform_key, normal_key = jax.random.split(key)
+        self._uniform = jax.random.uniform(uniform_key, (_UNIFORMS,))
+        self._normal = jax.random.normal(normal_key, (_NORMALS + 2 * pixels,))
+        self._used = [0, 0]
+
+    def uniform(self, *shape: int) -> jax.Array:
+        """Between 0 and 1."""
+        return self._next(self._uniform, 0, shape)
+
+    def normal(self, *shape: int) -> jax.Array:
+        """With mean 0 and SD 1."""
+        return self._next(self._normal, 1, shape)
+
+    def _next(self, values: jax.Array, kind: int, shape: tuple[int, ...]) -> jax.Array:
+        first, count = self._used[kind], math.prod(shape)
+        if first + count > len(values):
+            raise ValueError("more numbers are asked for than are drawn")
+        self._used[kind] += count
+        return values[first : first + count].reshape(shape)
+
+
+def _one(key: jax.Array, stack: jax.Array, settings: Settings) -> tuple[jax.Array, jax.Array]:
+    rows, columns = (size // 2 for size in stack.shape[1:])
+    draws = _Draws(key, rows * columns)
+    looks, spread, is_ct = _looks(draws, settings)
+    # Slice profile: what the slice shares with its neighbours, or nothing.
+    share, some = draws.uniform(2)
+    beside = settings.thickness * share * (some < 0.6)
+    tables = jnp.stack([looks, jnp.asarray(_table(LIVER_TISSUES))], axis=1)  # one look-up for both
+    # The neighbours on the coarse grid: the slice's own edges are what counts.
+    near = tables[stack[::2, ::2, ::2].astype(jnp.int32)].sum(axis=0)
+    own = _pooled(tables[stack[1].astype(jnp.int32)])
+    image, liver = jnp.moveaxis((1.0 - 2.0 * beside) * own + beside * near, -1, 0)
+    middle = stack[1, ::2, ::2].astype(jnp.int32)
+    image = image + spread[middle] * _texture(draws, image.shape)
+    image = _surroundings(draws, image, middle == Tissue.AIR, looks, settings)
+
+    shaded = jnp.maximum(image, 0.0) * _shading(draws, image.shape, settings)
     image = jnp.where(is_ct, image, shaded)
-    image = _ghosts(next(keys), image, settings)
-    image = _blurred(next(keys), image, settings.blur_pixels)
-    image = _noisy(next(keys), image, is_ct, settings.noise)
-    scaled = _scaled(next(keys), image)
-    gamma = jnp.exp(settings.log_gamma * jax.random.normal(next(keys)))
+    image = _ghosts(draws, image, settings)
+    image = _blurred(draws, image, settings.blur_pixels)
+    image = _noisy(draws, image, is_ct, settings.noise)
+    scaled = _scaled(draws, image)
+    gamma = jnp.exp(settings.log_gamma * draws.normal())
     scaled = jnp.maximum(scaled, 1e-6) ** gamma
     image = jnp.clip(jnp.where(is_ct, image, scaled), 0.0, 1.0)
-    seen = _field_of_view(next(keys), image.shape, settings.cut)
+    seen = _field_of_view(draws, image.shape, settings.cut)
     return image * seen, (liver * seen >= 0.5).astype(jnp.float32)
 
 
@@ -121,98 +154,82 @@ def _values(values: dict, pick) -> np.ndarray:
     return np.array([pick(values[tissue]) for tissue in Tissue], np.float32)
 
 
-def _looks(key: jax.Array, settings: Settings) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _looks(draws: _Draws, settings: Settings) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Intensity and texture of each tissue, [tissue], and whether it is a CT."""
-    family_key, ct_key, mr_key, any_key, spread_key, merge_key = jax.random.split(key, 6)
-    family = jax.random.uniform(family_key)
+    family = draws.uniform()
     is_ct, is_mr = family < settings.ct, family < settings.ct + settings.mr
-    by_sequence, by_chance = _mr(mr_key), _any(any_key)
-    looks = jnp.where(is_ct, _ct(ct_key, settings), jnp.where(is_mr, by_sequence, by_chance))
+    attenuation, by_sequence, by_chance = _ct(draws, settings), _mr(draws), _any(draws)
+    looks = jnp.where(is_ct, attenuation, jnp.where(is_mr, by_sequence, by_chance))
     # Now and then a tissue looks like another.
-    other = jax.random.randint(merge_key, (_COUNT,), 1, _COUNT)
-    merged = jax.random.bernoulli(jax.random.fold_in(merge_key, 1), 0.06, (_COUNT,))
-    merged = merged & ~is_ct & (jnp.arange(_COUNT) != Tissue.AIR)
+    other = 1 + (draws.uniform(_COUNT) * (_COUNT - 1)).astype(jnp.int32)
+    merged = (draws.uniform(_COUNT) < 0.06) & ~is_ct & (jnp.arange(_COUNT) != Tissue.AIR)
     looks = jnp.where(merged, looks[other], looks)
-    amount_key, each_key = jax.random.split(spread_key)
-    each = jax.random.uniform(each_key, (_COUNT,)) * jax.random.uniform(amount_key)
-    inhabited = 1.0 - _table((Tissue.AIR,))
-    return looks, settings.texture * each * inhabited, is_ct
+    each = draws.uniform(_COUNT) * draws.uniform()
+    return looks, settings.texture * each * (1.0 - _table((Tissue.AIR,))), is_ct
 
 
-def _ct(key: jax.Array, settings: Settings) -> jax.Array:
+def _ct(draws: _Draws, settings: Settings) -> jax.Array:
     """Attenuation of any phase, where the range of the preprocessing is 0 to 1."""
-    phase_key, normal_key, artery_key, bowel_key = jax.random.split(key, 4)
     rows = [
         _values(tissues.CT, lambda row, name=name, k=k: getattr(row, name)[k])
         for name in ("unenhanced", "portal_venous")
         for k in (0, 1)
     ]
-    draws = jax.random.uniform(phase_key, (2,))
+    native, amount, early, arteries, swallowed, much, steatosis = draws.uniform(7)
     # A third without contrast agent, the others with less or more of it than tabulated.
-    phase = jnp.where(draws[0] < 0.35, 0.0, 0.3 + draws[1])
-    normal = jax.random.normal(normal_key, (_COUNT,))
+    phase = jnp.where(native < 0.35, 0.0, 0.3 + amount)
+    normal = draws.normal(_COUNT)
     mean = rows[0] + phase * (rows[2] - rows[0])
     hu = mean + 1.3 * normal * (rows[1] + jnp.minimum(phase, 1.0) * (rows[3] - rows[1]))
     # Arterial: arteries and the kidney's cortex alone.
-    arterial = jax.random.uniform(artery_key, (2,))
-    early = (arterial[0] < 0.2) & (phase > 0)
-    bright = _table((Tissue.ARTERY, Tissue.KIDNEY_CORTEX)) * 200.0 * arterial[1]
-    hu = jnp.where(early, rows[0] + 0.4 * (mean - rows[0]) + bright + 8.0 * normal, hu)
+    bright = _table((Tissue.ARTERY, Tissue.KIDNEY_CORTEX)) * 200.0 * arteries
+    is_arterial = (early < 0.2) & (phase > 0)
+    hu = jnp.where(is_arterial, rows[0] + 0.4 * (mean - rows[0]) + bright + 8.0 * normal, hu)
     # Contrast agent that was swallowed.
-    swallowed = jax.random.uniform(bowel_key, (2,))
-    filled = _table((Tissue.BOWEL_FLUID, Tissue.STOOL)) * 300.0 * swallowed[1]
-    hu = hu + jnp.where(swallowed[0] < 0.3, filled, 0.0)
-    # Where fat goes up, liver goes down.
-    hu = hu.at[Tissue.LIVER].add(-60.0 * jax.random.uniform(jax.random.fold_in(key, 9)) ** 4)
+    filled = _table((Tissue.BOWEL_FLUID, Tissue.STOOL)) * 300.0 * much
+    hu = hu + jnp.where(swallowed < 0.3, filled, 0.0)
+    hu = hu - _table((Tissue.LIVER,)) * 60.0 * steatosis**4
     return (hu - settings.ct_low_hu) / (settings.ct_high_hu - settings.ct_low_hu)
 
 
-def _mr(key: jax.Array) -> jax.Array:
+def _mr(draws: _Draws) -> jax.Array:
     """Signal of a gradient or a spin echo of any timing, with fat or without, enhanced or not."""
-    keys = iter(jax.random.split(key, 12))
+    at_3t, kind, has_fat, fat_left, dose, steatosis, iron, flows = draws.uniform(8)
+    tr, te, flip = draws.uniform(3)
+    normal = draws.normal(4, _COUNT)
+    field = (at_3t < 0.5).astype(jnp.int32)
 
-    def uniform(low: float, high: float) -> jax.Array:
-        return jax.random.uniform(next(keys), (), jnp.float32, low, high)
+    def both_fields(values: dict, pick) -> jax.Array:
+        return jnp.stack([_values(values, functools.partial(pick, k)) for k in range(2)])[field]
 
-    field = jax.random.bernoulli(next(keys)).astype(jnp.int32)
-    t1 = jnp.stack([_values(tissues.MR, lambda row, b=b: row.t1_ms[b]) for b in _FIELDS_T])
-    r2star = jnp.stack(
-        [_values(tissues.MR, lambda row, b=b: row.r2star_per_s[b]) for b in _FIELDS_T]
-    )
-    t2 = jnp.stack([_values(tissues.T2_MS, lambda row, k=k: row[k]) for k in range(2)])
-    t1, r2star, t2 = t1[field], r2star[field], t2[field]
-    density = _values(tissues.MR, lambda row: row.proton_density)
-    fat = jnp.asarray(_values(tissues.MR, lambda row: row.pdff_percent / 100))
-
-    normal = jax.random.normal(next(keys), (4, _COUNT))
-    # Gadolinium shortens T1 where blood is, everywhere else less; in one case in two.
-    dose = jnp.maximum(uniform(-1.0, 1.5), 0.0)
+    t1 = both_fields(tissues.MR, lambda k, row: row.t1_ms[_FIELDS_T[k]])
+    r2star = both_fields(tissues.MR, lambda k, row: row.r2star_per_s[_FIELDS_T[k]])
+    t2 = both_fields(tissues.T2_MS, lambda k, row: row[k])
+    liver = _table((Tissue.LIVER,))
+    # Gadolinium shortens T1 where blood is, everywhere else less; in three cases of five.
+    dose = jnp.maximum(2.5 * dose - 1.0, 0.0)
     taken_up = dose * (0.2 + 0.6 * jnp.abs(normal[3]) + _table(_VESSELS))
-    t1 = t1 * jnp.exp(0.15 * normal[0]) * jnp.exp(-taken_up)
+    t1 = t1 * jnp.exp(0.15 * normal[0] - taken_up)
     t2 = t2 * jnp.exp(0.3 * normal[1])
-    density = density * jnp.exp(0.1 * normal[2])
-    steatosis = 0.45 * uniform(0.0, 1.0) ** 3
-    fat = fat.at[Tissue.LIVER].set(jnp.maximum(fat[Tissue.LIVER], steatosis))
-    iron = 300.0 * uniform(0.0, 1.0) ** 6
-    r2star = r2star.at[Tissue.LIVER].add(iron)
-
-    kind, suppressed = uniform(0.0, 1.0), jnp.where(uniform(0.0, 1.0) < 0.5, uniform(0.02, 0.25), 1)
-    log = jax.random.uniform(next(keys), (4,))
+    density = _values(tissues.MR, lambda row: row.proton_density) * jnp.exp(0.1 * normal[2])
+    fat = _values(tissues.MR, lambda row: row.pdff_percent / 100)
+    fat = jnp.maximum(fat, liver * 0.45 * steatosis**3)
+    r2star = r2star + liver * 300.0 * iron**6
+    fat_left = jnp.where(has_fat < 0.5, 0.02 + 0.23 * fat_left, 1.0)
     # A spoiled gradient echo; water and fat drift apart in phase.
-    tr_ms, te_ms = 3.0 * 60.0 ** log[0], 0.9 * 9.0 ** log[1]
-    angle = jnp.deg2rad(3.0 + 77.0 * log[2])
-    turns = 2j * math.pi * _FAT_HZ * (1.0 + field) * te_ms * 1e-3
-    water_weight = _spoiled(tr_ms, angle, t1)
-    fat_weight = _spoiled(tr_ms, angle, jnp.asarray([343.0, 382.0])[field])
-    both = (1 - fat) * water_weight + suppressed * fat * fat_weight * jnp.exp(turns)
-    gradient_echo = jnp.abs(both) * jnp.exp(-te_ms * r2star * 1e-3)
-    # A spin echo, of proton density to heavy T2 weighting.
-    tr_ms, te_ms = 500.0 * 16.0 ** log[0], 10.0 * 15.0 ** log[1]
+    tr_ms, te_ms = 3.0 * 60.0**tr, 0.9 * 9.0**te
+    angle = jnp.deg2rad(3.0 + 77.0 * flip)
+    turn = 2 * math.pi * _FAT_HZ * (1.0 + field) * te_ms * 1e-3
+    water = (1 - fat) * _spoiled(tr_ms, angle, t1)
+    fatty = fat_left * fat * _spoiled(tr_ms, angle, jnp.asarray(_FAT_T1_MS)[field])
+    in_phase, out_of_it = water + fatty * jnp.cos(turn), fatty * jnp.sin(turn)
+    gradient_echo = jnp.hypot(in_phase, out_of_it) * jnp.exp(-te_ms * r2star * 1e-3)
+    # A spin echo, of proton density to heavy T2 weighting; blood that flows may leave none.
+    tr_ms, te_ms = 500.0 * 16.0**tr, 10.0 * 15.0**te
     decayed = (1 - jnp.exp(-tr_ms / t1)) * jnp.exp(-te_ms / t2)
-    spin_echo = ((1 - fat) + suppressed * fat) * decayed
-    # Blood that flows leaves no echo, in some.
-    flow_void = jnp.where(log[3] < 0.4, 1.0 - 0.9 * _table(_VESSELS), 1.0)
-    signal = density * jnp.where(kind < 0.55, gradient_echo, spin_echo * flow_void)
+    flow_void = jnp.where(flows < 0.4, 1.0 - 0.9 * _table(_VESSELS), 1.0)
+    spin_echo = ((1 - fat) + fat_left * fat) * decayed * flow_void
+    signal = density * jnp.where(kind < 0.55, gradient_echo, spin_echo)
     # What is far brighter than the rest, water as a rule, is not let take the range.
     return signal / (jnp.sort(signal)[-6] + 1e-6)
 
@@ -223,16 +240,13 @@ def _spoiled(tr_ms: jax.Array, angle: jax.Array, t1_ms: jax.Array) -> jax.Array:
     return jnp.sin(angle) * (1 - e1) / (1 - e1 * jnp.cos(angle))
 
 
-def _any(key: jax.Array) -> jax.Array:
+def _any(draws: _Draws) -> jax.Array:
     """Intensities by chance: each tissue one of its own, but for what belongs together."""
-    level_key, vessel_key, choice_key, dark_key = jax.random.split(key, 4)
-    levels = jax.random.uniform(level_key, (_COUNT,))
-    choice = jax.random.uniform(choice_key, (6,))
+    levels, choice, nearby = draws.uniform(_COUNT), draws.uniform(6), draws.normal(_COUNT)
     liver = levels[Tissue.LIVER]
 
     def tie(values: jax.Array, chosen: tuple[Tissue, ...], to: jax.Array, holds: jax.Array):
-        near = to + 0.08 * jax.random.normal(vessel_key, (_COUNT,))
-        return jnp.where((_table(chosen) > 0) & holds, near, values)
+        return jnp.where((_table(chosen) > 0) & holds, to + 0.08 * nearby, values)
 
     fats = (Tissue.SUBCUTANEOUS_FAT, Tissue.VISCERAL_FAT)
     kidneys = (Tissue.KIDNEY_CORTEX, Tissue.KIDNEY_MEDULLA)
@@ -242,21 +256,21 @@ def _any(key: jax.Array) -> jax.Array:
     levels = tie(levels, (Tissue.LIVER_VESSEL,), liver, choice[3] < 0.3)
     levels = tie(levels, (Tissue.LESION, Tissue.INFILTRATE), liver, choice[4] < 0.2)
     # Air, lung and bone are dark, as a rule.
-    dark = 0.15 * jax.random.uniform(dark_key, (_COUNT,))
+    dark = 0.15 * draws.uniform(_COUNT)
     is_dark = (_table(_SIGNALLESS) > 0) & (choice[5] < 0.85)
     levels = jnp.where(is_dark, dark, levels)
     return levels.at[Tissue.AIR].set(jnp.where(choice[5] < 0.95, 0.0, levels[Tissue.AIR]))
 
 
 def _pooled(values: jax.Array) -> jax.Array:
-    """Means of 2 x 2: [3, 2 row, 2 column, n] -> [3, row, column, n]."""
-    planes, rows, columns, n = values.shape
-    return values.reshape(planes, rows // 2, 2, columns // 2, 2, n).mean(axis=(2, 4))
+    """Means of 2 x 2: [2 row, 2 column, n] -> [row, column, n]."""
+    rows, columns, n = values.shape
+    return values.reshape(rows // 2, 2, columns // 2, 2, n).mean(axis=(1, 3))
 
 
-def _field(key: jax.Array, shape: tuple[int, int], points: int) -> jax.Array:
+def _field(draws: _Draws, shape: tuple[int, int], points: int) -> jax.Array:
     """A smooth random field of about unit SD, [row, column]."""
-    coarse = jax.random.normal(key, (points, points))
+    coarse = draws.normal(points, points)
     along = [jnp.asarray(_interpolation(points, size)) for size in shape]
     return along[0] @ coarse @ along[1].T
 
@@ -267,13 +281,12 @@ def _interpolation(points: int, size: int) -> np.ndarray:
         return np.asarray(jax.image.resize(jnp.eye(points), (size, points), "cubic"))
 
 
-def _texture(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
+def _texture(draws: _Draws, shape: tuple[int, int]) -> jax.Array:
     """Grain of several sizes."""
-    keys = jax.random.split(key, 4)
-    weights = jax.random.uniform(keys[3], (3,))
-    fine = jax.random.normal(keys[0], (shape[0] // 2, shape[1] // 2))
+    weights = draws.uniform(3) + 1e-3
+    fine = draws.normal(shape[0] // 2, shape[1] // 2)
     fine = jnp.repeat(jnp.repeat(fine, 2, axis=0), 2, axis=1)
-    fields = (fine, _field(keys[1], shape, 32), _field(keys[2], shape, 9))
+    fields = (fine, _field(draws, shape, 32), _field(draws, shape, 9))
     return sum(w * f for w, f in zip(weights, fields, strict=True)) / jnp.linalg.norm(weights)
 
 
@@ -283,48 +296,44 @@ def _coordinates(shape: tuple[int, int]) -> tuple[jax.Array, jax.Array]:
 
 
 def _surroundings(
-    key: jax.Array, image: jax.Array, empty: jax.Array, looks: jax.Array, settings: Settings
+    draws: _Draws, image: jax.Array, empty: jax.Array, looks: jax.Array, settings: Settings
 ) -> jax.Array:
     """Arms at the sides and a couch under the back, where there is nothing else."""
-    arm_key, couch_key, which_key = jax.random.split(key, 3)
-    which = jax.random.uniform(which_key, (2,))
+    which, arm, couch = draws.uniform(2), draws.uniform(4), draws.uniform(3)
     row, column = _coordinates(image.shape)
-    arm = jax.random.uniform(arm_key, (5,))
     across = (jnp.abs(column) - (0.78 + 0.2 * arm[0])) / (0.07 + 0.06 * arm[1])
     along = (row - 0.6 * (arm[2] - 0.5)) / (0.1 + 0.12 * arm[3])
     squared = across**2 + along**2
     limb = jnp.where(squared < 0.1, looks[Tissue.MARROW], looks[Tissue.MUSCLE])
     limb = jnp.where(squared > 0.7, looks[Tissue.SUBCUTANEOUS_FAT], limb)
     image = jnp.where(empty & (squared < 1) & (which[0] < settings.beside), limb, image)
-    couch = jax.random.uniform(couch_key, (3,))
     # Rows run towards the front.
     depth = row + 0.7 + 0.25 * couch[0] - 0.15 * couch[1] * column**2
     shown = empty & (jnp.abs(depth) < 0.012) & (which[1] < settings.beside)
     return jnp.where(shown, 0.8 * couch[2], image)
 
 
-def _shading(key: jax.Array, shape: tuple[int, int], settings: Settings) -> jax.Array:
+def _shading(draws: _Draws, shape: tuple[int, int], settings: Settings) -> jax.Array:
     """Of coils: smooth, stronger towards one side, stronger at the surface."""
-    field_key, draw_key = jax.random.split(key)
-    normal = jax.random.normal(draw_key, (4,))
+    normal = draws.normal(4)
     row, column = _coordinates(shape)
-    log = _field(field_key, shape, 4) * jnp.abs(normal[0])
+    log = _field(draws, shape, 4) * jnp.abs(normal[0])
     log = log + 1.2 * (normal[1] * row + normal[2] * column)
     log = log + 1.2 * jnp.abs(normal[3]) * (row**2 + column**2)
     return jnp.exp(settings.log_shading * log)
 
 
-def _ghosts(key: jax.Array, image: jax.Array, settings: Settings) -> jax.Array:
+def _ghosts(draws: _Draws, image: jax.Array, settings: Settings) -> jax.Array:
     """The image again, shifted along the rows and weak."""
-    draws = jax.random.uniform(key, (3,))
-    shift = (draws[0] * image.shape[0]).astype(jnp.int32)
-    strength = jnp.where(draws[1] < settings.ghost, 0.2 * draws[2], 0.0)
+    place, some, much = draws.uniform(3)
+    shift = (place * image.shape[0]).astype(jnp.int32)
+    strength = jnp.where(some < settings.ghost, 0.2 * much, 0.0)
     return image + strength * jnp.roll(image, shift, axis=0)
 
 
-def _blurred(key: jax.Array, image: jax.Array, largest_pixels: float) -> jax.Array:
+def _blurred(draws: _Draws, image: jax.Array, largest_pixels: float) -> jax.Array:
     """A Gaussian blur of another width along each axis, as two matrix products."""
-    widths = largest_pixels * jax.random.uniform(key, (2,)) + 0.1
+    widths = largest_pixels * draws.uniform(2) + 0.1
     for axis, width in enumerate(widths):
         place = jnp.arange(image.shape[axis])
         weights = jnp.exp(-0.5 * ((place[:, None] - place[None, :]) / width) ** 2)
@@ -333,19 +342,19 @@ def _blurred(key: jax.Array, image: jax.Array, largest_pixels: float) -> jax.Arr
     return image
 
 
-def _noisy(key: jax.Array, image: jax.Array, is_ct: jax.Array, largest: float) -> jax.Array:
+def _noisy(draws: _Draws, image: jax.Array, is_ct: jax.Array, largest: float) -> jax.Array:
     """Noise of one pixel or two, which is Rician but in CT."""
-    level_key, noise_key, mix_key = jax.random.split(key, 3)
-    level = largest * jax.random.uniform(level_key) ** 2
-    noise = jax.random.normal(noise_key, image.shape)
+    amount, coarse = draws.uniform(2)
+    level = largest * amount**2
+    noise = draws.normal(*image.shape)
     smooth = 0.5 * (noise + jnp.roll(noise, 1, 0) + jnp.roll(noise, 1, 1) + jnp.roll(noise, (1, 1)))
-    noise = level * jnp.where(jax.random.bernoulli(mix_key), noise, smooth)
+    noise = level * jnp.where(coarse < 0.5, noise, smooth)
     # The other channel: the same, mirrored, is as good as another draw, and costs nothing.
     imaginary = noise[::-1, ::-1]
     return jnp.where(is_ct, image + noise, jnp.hypot(image + noise, imaginary))
 
 
-def _scaled(key: jax.Array, image: jax.Array) -> jax.Array:
+def _scaled(draws: _Draws, image: jax.Array) -> jax.Array:
     """As the preprocessing scales MR by percentiles, which it takes of the whole scan."""
     ordered = jnp.sort(image.ravel()[::4])
     count = len(ordered)
@@ -354,17 +363,17 @@ def _scaled(key: jax.Array, image: jax.Array) -> jax.Array:
     outside = jnp.searchsorted(ordered, 0.1 * bright)
     high = ordered[(outside + 0.995 * (count - outside)).astype(jnp.int32).clip(0, count - 1)]
     low = ordered[int(0.005 * count)]
-    high = low + (high - low) * jnp.exp(0.2 * jax.random.normal(key))
+    high = low + (high - low) * jnp.exp(0.2 * draws.normal())
     return (image - low) / jnp.maximum(high - low, 1e-3)
 
 
-def _field_of_view(key: jax.Array, shape: tuple[int, int], probability: float) -> jax.Array:
+def _field_of_view(draws: _Draws, shape: tuple[int, int], probability: float) -> jax.Array:
     """1 where the scanner looks; sometimes a side is missing."""
-    draws = jax.random.uniform(key, (3,))
+    much, which, some = draws.uniform(3)
     row, column = _coordinates(shape)
-    edge = 1.0 - 0.6 * draws[0]
-    side = (draws[1] * 4).astype(jnp.int32)
+    edge = 1.0 - 0.6 * much
+    side = (which * 4).astype(jnp.int32)
     place = jnp.stack([jnp.broadcast_to(axis, shape) for axis in (row, -row, column, -column)])[
         side
     ]
-    return jnp.where((draws[2] < probability) & (place > edge), 0.0, 1.0)
+    return jnp.where((some < probability) & (place > edge), 0.0, 1.0)
