@@ -141,10 +141,11 @@ def _refuse_other_config(
     config: ml_collections.ConfigDict, saved: Mapping[str, Any], run: pathlib.Path
 ) -> None:
     now, before = dict(_flat(config.to_dict())), dict(_flat(saved))
+    # A field that the run does not know has come since: it was begun with what is the default now.
     differing = [
-        f"{'.'.join(name)} was {before.get(name)!r}, is {now.get(name)!r}"
-        for name in sorted({*now, *before} - set(_MAY_CHANGE))
-        if now.get(name) != before.get(name)
+        f"{'.'.join(name)} was {before[name]!r}, is {now.get(name)!r}"
+        for name in sorted(set(before) - set(_MAY_CHANGE))
+        if now.get(name) != before[name]
     ]
     if differing:
         raise InputError(
