@@ -14,7 +14,6 @@ from liver_jax.data import contrast, label_slices
 from liver_jax.model import compiler
 from liver_jax.physics.tissues import Tissue
 from liver_jax.train import loop, optimizer, settings, sharding, state
-from liver_jax.train import step as train_step
 
 
 def main() -> None:
@@ -34,17 +33,7 @@ def main() -> None:
         lambda labels, examples: contrast.render(key, labels, examples, ranges),
         compiler_options=compiler.options(),
     )
-    step = train_step.make_train_step(
-        model,
-        tx,
-        mesh,
-        settings.augmentation(config),
-        config.data.spacing_mm,
-        config.loss.dice_weight,
-        config.optimizer.ema_decay,
-        config.seed,
-        contrasts=ranges,
-    )
+    step = loop.build_step(config, model, tx, mesh)
     variables = state.variables_of(model, key, config.data.size)
     held = jax.device_put(
         state.create(variables, tx, config.optimizer.ema_decay), sharding.replicated(mesh)

@@ -22,8 +22,7 @@ import numpy as np
 from configs import stage1
 from liver_jax.checkpoint import store
 from liver_jax.model import compiler
-from liver_jax.train import loop, optimizer, settings, sharding, state
-from liver_jax.train import step as train_step
+from liver_jax.train import loop, optimizer, sharding, state
 from liver_jax.train.log import METRICS
 
 
@@ -65,16 +64,7 @@ def _steps_and_save(
         variables = state.variables_of(model, jax.random.key(0), config.data.size)
         return state.create(variables, tx, config.optimizer.ema_decay)
 
-    meshed = train_step.make_train_step(
-        model,
-        tx,
-        mesh,
-        settings.augmentation(config),
-        config.data.spacing_mm,
-        config.loss.dice_weight,
-        config.optimizer.ema_decay,
-        config.seed,
-    )
+    meshed = loop.build_step(config, model, tx, mesh)
     plain = jax.jit(meshed.__wrapped__, donate_argnums=0, compiler_options=compiler.options())
     kinds = {
         "meshed": (meshed, lambda: sharding.to_devices(mesh, batch)),

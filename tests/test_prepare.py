@@ -2,6 +2,7 @@
 
 import pathlib
 
+import numpy as np
 import pytest
 
 from liver_jax.cohort import manifest
@@ -74,3 +75,23 @@ def test_a_real_label_map_becomes_a_cohort(run, real_data, tmp_path):
     truth = nifti.read_labels(exam.truth_mask)
     volume_ml = (truth.data > 0).sum() * truth.voxel_volume_ml
     assert 0.7 < volume_ml / float(exam.extra["true_volume_ml"]) < 1.01
+
+
+@pytest.mark.real
+def test_a_real_label_map_is_bent_and_kept_to_its_ends(run, real_data, tmp_path):
+    code, out, err = run(
+        "prepare",
+        *("--cohort=anatomies", "--counts=real_shape=2", f"--output={tmp_path / 'new'}"),
+        *("--workers=1", f"--anatomies={real_data / 'ct_native'}"),
+    )
+    assert code == 0 and "2 examinations" in out, err
+    exams = manifest.read(tmp_path / "new" / "manifest.csv")
+    assert [exam.extra["anatomy"] for exam in exams] == ["labels", "labels"]
+    found = [nifti.read_labels(exam.images[0]) for exam in exams]
+    livers = [np.isin(labels.data, exams[0].liver_labels) for labels in found]
+    for labels, liver in zip(found, livers, strict=True):
+        # The map reaches into the pelvis, 150 mm and more below the liver.
+        lowest = np.flatnonzero(liver.any(axis=(0, 1)))[0]
+        assert lowest * labels.spacing_mm[2] > 150
+        assert labels.data[..., 0].any()
+    assert livers[0].shape != livers[1].shape or (livers[0] != livers[1]).any()

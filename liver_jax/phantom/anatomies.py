@@ -4,9 +4,7 @@ Each is one NIfTI file of `Tissue` labels, of a procedural body or of a real per
 at random, drawn from (seed, source, number) alone. What is there already is not drawn again.
 """
 
-import concurrent.futures
 import functools
-import multiprocessing
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +16,7 @@ from liver_jax import files
 from liver_jax.cohort import manifest
 from liver_jax.cohort.exam import Exam
 from liver_jax.errors import InputError
-from liver_jax.phantom import anatomy, labelmap, person
+from liver_jax.phantom import anatomy, labelmap, person, side_by_side
 from liver_jax.phantom.body import Body
 from liver_jax.phantom.person import Finding, VolumeRange
 from liver_jax.phantom.sampling import Grid, oriented
@@ -90,7 +88,7 @@ def write(
             if not _file(output, source, number).exists():
                 todo.setdefault(_map_of(source, number, maps), []).append((source, number))
         tasks = [
-            (map_path, numbers[start : start + _AT_ONCE])
+            (output, seed, map_path, numbers[start : start + _AT_ONCE])
             for map_path, numbers in todo.items()
             for start in range(0, len(numbers), _AT_ONCE)
         ]
@@ -102,8 +100,8 @@ def write(
             unit="map",
             disable=not progress,
         ) as bar:
-            for done in _drawn(output, seed, tasks, workers):
-                bar.update(done)
+            for count in side_by_side.done(_draw, tasks, workers):
+                bar.update(count)
         rows = [_exam(path, row, place, maps) for row, place in enumerate(places, start=2)]
         manifest.write(path, rows)
     return path
@@ -142,23 +140,6 @@ def _map_of(source: str, number: int, maps: Sequence[pathlib.Path]) -> pathlib.P
 
 def _file(output: pathlib.Path, source: str, number: int) -> pathlib.Path:
     return output / "labels" / f"{source}_{number:05d}.nii.gz"
-
-
-def _drawn(output: pathlib.Path, seed: int, tasks: list, workers: int):
-    """Draws; yields how many were done, after each task."""
-    if workers <= 1 or len(tasks) <= 1:
-        for task in tasks:
-            yield _draw(output, seed, *task)
-        return
-    # Spawned, not forked: the parent may hold threads (JAX has), which forks do not survive.
-    context = multiprocessing.get_context("spawn")
-    pool = concurrent.futures.ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context)
-    try:
-        futures = [pool.submit(_draw, output, seed, *task) for task in tasks]
-        for future in concurrent.futures.as_completed(futures):
-            yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _draw(

@@ -5,12 +5,10 @@ where it stopped. Each is drawn from (seed, subject, technique) alone, so the sa
 same bytes whatever the number of processes.
 """
 
-import concurrent.futures
 import json
-import multiprocessing
 import pathlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from liver_jax import files
 from liver_jax.cohort import manifest
 from liver_jax.cohort.exam import Exam
 from liver_jax.errors import InputError
-from liver_jax.phantom import design, examination, labelmap
+from liver_jax.phantom import design, examination, labelmap, side_by_side
 from liver_jax.phantom.design import Plan
 from liver_jax.physics.tissues import Tissue
 from liver_jax.volume import nifti
@@ -87,7 +85,10 @@ def write(
             unit="exam",
             disable=not progress,
         ) as bar:
-            for _ in _made(output, todo, workers):
+            # A single one has all the processors.
+            threads = workers if len(todo) == 1 else 1
+            tasks = [(output, plan, threads) for plan in todo]
+            for _ in side_by_side.done(_make, tasks, workers):
                 bar.update()
         files.write_text(output / "label_map.tsv", _label_names())
         manifest.write(path, [_exam(path, row, plan) for row, plan in enumerate(plans, start=2)])
@@ -173,23 +174,6 @@ def _label_names() -> str:
     """What the values of every label_map mean, as a table."""
     rows = [f"{int(tissue)}\t{tissue.name.lower()}" for tissue in Tissue]
     return "\n".join(["value\tname", *rows]) + "\n"
-
-
-def _made(output: pathlib.Path, plans: list[Plan], workers: int) -> Iterator[None]:
-    """Makes examinations; yields after each."""
-    if workers <= 1 or len(plans) <= 1:
-        for plan in plans:
-            yield _make(output, plan, workers if len(plans) == 1 else 1)
-        return
-    # Spawned, not forked: the parent may hold threads (JAX has), which forks do not survive.
-    context = multiprocessing.get_context("spawn")
-    pool = concurrent.futures.ProcessPoolExecutor(min(workers, len(plans)), mp_context=context)
-    try:
-        futures = [pool.submit(_make, output, plan, 1) for plan in plans]
-        for future in concurrent.futures.as_completed(futures):
-            yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _complete(folder: pathlib.Path) -> bool:

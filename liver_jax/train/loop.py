@@ -80,18 +80,7 @@ def train(
             config, checkpoints, model, tx, sharding.replicated(mesh), run_record
         )
         preflight.check(workdir, state, slices, index)
-        step = train_step.make_train_step(
-            model,
-            tx,
-            mesh,
-            settings.augmentation(config),
-            config.data.spacing_mm,
-            config.loss.dice_weight,
-            config.optimizer.ema_decay,
-            config.seed,
-            config.train.microbatches,
-            settings.contrasts(config),
-        )
+        step = build_step(config, model, tx, mesh)
         batches = pipeline.batches(
             dataset,
             config.train.batch_size,
@@ -281,3 +270,24 @@ def build_model(config: ml_collections.ConfigDict) -> nn.Module:
 def architecture(config: ml_collections.ConfigDict) -> dict[str, Any]:
     """The config fields that decide the parameters' names and shapes."""
     return {name: config.model[name] for name in ("base_features", "depth", "norm")}
+
+
+def build_step(
+    config: ml_collections.ConfigDict,
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    mesh: jax.sharding.Mesh,
+) -> Callable[[TrainState, dict[str, Any]], tuple[TrainState, train_step.Outcome]]:
+    """The jitted step of a config."""
+    return train_step.make_train_step(
+        model,
+        tx,
+        mesh,
+        settings.augmentation(config),
+        config.data.spacing_mm,
+        config.loss.dice_weight,
+        config.optimizer.ema_decay,
+        config.seed,
+        config.train.microbatches,
+        settings.contrasts(config),
+    )
