@@ -1,6 +1,9 @@
 """MR images of a cylinder of tissues against the signal equation, and against published values."""
 
 import dataclasses
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -270,6 +273,31 @@ def test_2d_images_and_hepatobiliary_ones_have_no_phase(quiet):
     assert images.image.shape == GRID.shape
 
 
+SMALLEST_FIT = """
+import numpy as np
+from pycsemri.VARPRO_LUT import VARPRO_LUT
+
+te_s = np.arange(1, 7) * 1.15e-3
+data = {"TE": te_s, "FieldStrength": 3.0, "PrecessionIsClockwise": 1.0}
+data["images"] = np.ones((4, 4, 6), complex)
+species = [{"frequency": [f], "relAmps": [1.0]} for f in (0.0, -3.4)]
+ranges = {"range_fm": [-100.0, 100.0], "range_r2star": [0.0, 100.0]}
+counts = {"NUM_FMS": 11, "NUM_R2STARS": 3, "SUBSAMPLE": 1}
+VARPRO_LUT(data, {"species": species, **ranges, **counts})
+"""
+
+
+@pytest.fixture(scope="module")
+def peer(tmp_path_factory):
+    """Skips where the library is compiled for other processors: it would take us with it."""
+    folder = tmp_path_factory.mktemp("peer")
+    done = subprocess.run([sys.executable, "-c", SMALLEST_FIT], cwd=folder, capture_output=True)
+    if done.returncode == -signal.SIGILL:
+        pytest.skip("pycsemri is compiled for instructions that this processor has not")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("peer")
 @pytest.mark.parametrize(("technique", "fit"), [("spgr2d", "magnitude"), ("spgr3d", "complex")])
 def test_a_published_fit_returns_the_fat_that_was_put_in(technique, fit, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # it writes a log where it runs
