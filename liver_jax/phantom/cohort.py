@@ -24,7 +24,7 @@ from liver_jax.physics.tissues import Tissue
 from liver_jax.volume import nifti
 
 # Raise it when the same seed no longer gives the same bytes: cohorts of two kinds never mix.
-_VERSION = 2
+_VERSION = 3
 
 
 def write(

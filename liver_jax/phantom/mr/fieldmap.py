@@ -168,11 +168,14 @@ def shimmed(field: np.ndarray, region: np.ndarray) -> np.ndarray:
     x, y, z = axes[0][:, None, None], axes[1][None, :, None], axes[2][None, None, :]
     one = np.float32(1)
     terms = (one, x, y, z, x * x, y * y, z * z, x * y, y * z, z * x)
-    columns = np.stack([np.broadcast_to(t, field.shape)[region] for t in terms], axis=1)
+    # In double precision: sums of squares over a body lose what single precision holds.
+    columns = np.stack(
+        [np.broadcast_to(t, field.shape)[region] for t in terms], axis=1, dtype=float
+    )
     normal = columns.T @ columns
     # Where a region is a plane or a line, some terms are not determined: the shortest solution.
     weights = np.linalg.lstsq(normal, columns.T @ field[region], rcond=1e-6)[0]
-    for weight, term in zip(weights, terms, strict=True):
+    for weight, term in zip(weights.astype(np.float32), terms, strict=True):
         field = field - weight * term
     return field
 
