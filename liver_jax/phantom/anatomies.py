@@ -72,6 +72,8 @@ def write(
         InputError: An argument is refused, or the folder holds something else.
     """
     wanted = _parse(counts, maps)
+    if seed < 0:
+        raise InputError(f"seed={seed}", "is negative", "Choose 0 or more")
     output = pathlib.Path(output).absolute()
     if output.exists() and not output.is_dir():
         raise InputError(output, "is a file", "Name a folder")

@@ -59,6 +59,12 @@ def test_counts_that_cannot_be_are_refused(tmp_path, counts, fault):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_negative_seed_is_refused(tmp_path):
+    with pytest.raises(InputError, match="seed=-1: is negative"):
+        anatomies.write(tmp_path, "procedural=1", -1, 1, False)
+    assert not list(tmp_path.iterdir())
+
+
 def test_another_seed_needs_another_folder(cohort, tmp_path):
     with pytest.raises(InputError, match="another seed"):
         anatomies.write(cohort.parent, "procedural=2", 6, 1, False)
