@@ -160,7 +160,7 @@ def _arrays(folder: pathlib.Path) -> dict[str, str]:
     from liver_jax.checkpoint import store
 
     location = store.resolve(folder / "latest")
-    arrays = store._named(store._arrays(location, store._metadata(location)))
+    arrays = store.named(store._arrays(location, store._metadata(location)))
     return {name: hashlib.sha256(leaf.tobytes()).hexdigest() for name, leaf in arrays.items()}
 
 

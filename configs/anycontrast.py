@@ -20,8 +20,10 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     config.data.manifests = f"data/anatomies/manifest.csv,{config.data.manifests}"
     config.data.from_labels = True
     config.data.train_subjects = "procedural=240,real_shape=240"
-    config.data.weights = "procedural=1,real_shape=1"
+    config.data.weights = "procedural=2,real_shape=3"
     config.data.validation = "spgr2d,ct,hbp_t1w"
+    # Bowel and pelvis must be known as what is no liver.
+    config.data.liver_fraction = 0.6
     # The contrast draws intensities; what is left to augmentation is the shape.
     for name in ("log_gain", "log_gamma", "log_bias", "noise"):
         config.augment[name] = 0.0

@@ -81,13 +81,15 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     # Of label maps: the share of examples that look like CT, and that follow an MR pulse sequence;
     # the others have intensities by chance.
     config.contrast = contrast = ml_collections.ConfigDict()
-    contrast.ct = 0.25
+    contrast.ct = 0.3
     contrast.mr = 0.4
     # Largest SD of a tissue's texture, in units of the intensity range.
     contrast.texture = 0.1
+    # Largest SD by which bowel and what it holds differ from loop to loop, likewise.
+    contrast.bowel = 0.25
     # Standard deviations of the logarithms of the exponent, and of the shading by coils.
     contrast.log_gamma = 0.35
-    contrast.log_shading = 0.35
+    contrast.log_shading = 0.45
     # Largest SD of the blur along each axis, in pixels, and of the noise.
     contrast.blur_pixels = 1.0
     contrast.noise = 0.12
@@ -144,6 +146,7 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     train.patience_validations = 0
 
     config.init = init = ml_collections.ConfigDict()
-    # A run folder (its best checkpoint), FOLDER/latest, or none for random weights.
+    # A run folder (its best checkpoint), FOLDER/latest, an exported file, builtin (the weights that
+    # come with the project), or none for random weights.
     init.checkpoint = "none"
     return config

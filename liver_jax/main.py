@@ -8,7 +8,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from liver_jax import cli, cluster, files
-from liver_jax.checkpoint import store
+from liver_jax.checkpoint import store, trained
 from liver_jax.cohort import manifest
 from liver_jax.data import pipeline, slices
 from liver_jax.errors import InputError
@@ -31,7 +31,8 @@ Trains the liver network; a run found in --workdir is resumed.
   --config.FIELD=VALUE     changes a field; configs/base.py explains each. Often:
     --config.data.manifests=A.csv,B.csv             the examinations
     --config.data.train_subjects=ct=10,hbp_t1w=20   how many subjects of each technique
-    --config.init.checkpoint=FOLDER   initial weights: a run, FOLDER/latest, none
+    --config.init.checkpoint=FOLDER   initial weights: a run, FOLDER/latest, an
+                                      exported file, builtin (those that come along), none
     --config.train.steps=N                          more steps extend a finished run
 
   --preflight              one step and one validation at full size; nothing is saved
@@ -126,7 +127,7 @@ def _read(config: ml_collections.ConfigDict, begun: bool) -> list[manifest.Exam]
                 f"--cohort=phantom --size={config.size} --output={pathlib.Path(path).parent}",
             )
     initial = config.init.checkpoint
-    if initial != "none" and not begun:
+    if initial != "none" and not begun and not trained.is_file(initial):
         try:
             store.resolve(initial)
         except InputError:

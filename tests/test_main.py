@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 def weights(workdir):
     model = store.read_model(store.resolve(pathlib.Path(workdir) / "latest"))
-    return {name: leaf for name, leaf in store._named(model).items()}
+    return {name: leaf for name, leaf in store.named(model).items()}
 
 
 def assert_same_weights(first, second):

@@ -1,10 +1,10 @@
 """A trained network in one portable file: weights, what they belong to, and a program to run them.
 
 The file is a safetensors file, which holds arrays and text and runs nothing when it is read. Its
-tensors are the network's variables (float32, named by their path, `params/encoder_0/conv_0/kernel`)
-and `stablehlo`, bytes of a program. Its metadata are `format`, `format_version`, `sha256` (over all
-tensors, since a flipped bit in a weight is a wrong mask that nobody notices), `usage` (for people)
-and `network`, a JSON object.
+tensors are the network's variables (float32, or float16 to halve the file, named by their path,
+`params/encoder_0/conv_0/kernel`) and `stablehlo`, bytes of a program. Its metadata are `format`,
+`format_version`, `sha256` (over all tensors, since a flipped bit in a weight is a wrong mask that
+nobody notices), `usage` (for people) and `network`, a JSON object.
 """
 
 import dataclasses
@@ -74,6 +74,7 @@ def write(
     network: Mapping[str, Any],
     program: bytes,
     usage: str,
+    half: bool = False,
 ) -> None:
     """Writes the file, whole or not at all.
 
@@ -83,6 +84,7 @@ def write(
         network: A JSON object; its `model` is the architecture.
         program: To be kept beside the weights.
         usage: How to use the file without this project.
+        half: Whether to keep the weights as float16, rounded; they are read as float32 again.
 
     Raises:
         InputError: Another ending, or the file cannot be written.
@@ -92,7 +94,10 @@ def write(
     path = pathlib.Path(path)
     if path.suffix != SUFFIX:
         raise InputError(path, "is not a name for an exported network", f"End it in {SUFFIX}")
-    tensors = {name: np.ascontiguousarray(leaf) for name, leaf in flatten(variables).items()}
+    tensors = {
+        name: np.ascontiguousarray(leaf, np.float16 if half else None)
+        for name, leaf in flatten(variables).items()
+    }
     tensors[PROGRAM] = np.frombuffer(program, np.uint8)
     metadata = {
         "format": _FORMAT,
@@ -144,12 +149,13 @@ def read(path: str | os.PathLike) -> Portable:
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(path, "does not say what network it holds", _REMEDY) from error
     program = tensors.pop(PROGRAM, np.empty(0, np.uint8)).tobytes()
+    tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
     _check_tensors(path, architecture, tensors)
     return Portable(unflatten(tensors), network, program)
 
 
 def _contents(path: pathlib.Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
-    """All tensors and the metadata; only the two number formats that are ever written."""
+    """All tensors and the metadata; only the number formats that are ever written."""
     import safetensors
 
     try:
@@ -157,9 +163,10 @@ def _contents(path: pathlib.Path) -> tuple[dict[str, np.ndarray], Mapping[str, s
             metadata = file.metadata() or {}
             tensors = {}
             for name in file.keys():  # noqa: SIM118 (it is no dictionary)
-                wanted = "U8" if name == PROGRAM else "F32"
-                if (found := file.get_slice(name).get_dtype()) != wanted:
-                    fault = f"holds {name[:60]!r} as {found}, while {wanted} is expected"
+                wanted = ("U8",) if name == PROGRAM else ("F32", "F16")
+                if (found := file.get_slice(name).get_dtype()) not in wanted:
+                    expected = " or ".join(wanted)
+                    fault = f"holds {name[:60]!r} as {found}, while {expected} is expected"
                     raise InputError(path, fault, _REMEDY)
                 tensors[name] = file.get_tensor(name)
     except (OSError, safetensors.SafetensorError) as error:

@@ -137,7 +137,7 @@ class Checkpoints:
             InputError: The checkpoint's shapes are not those of `like`.
         """
         saved = _metadata(Location(self.run, step, "latest"))
-        _refuse_other_shapes(self.run, _shapes(like), _shapes(saved))
+        refuse_other_shapes(self.run, _shapes(like), _shapes(saved))
         restored = self._manager.restore(
             step,
             args=ocp.args.Composite(
@@ -222,60 +222,14 @@ def read_model(location: Location) -> dict[str, Any]:
     return restored
 
 
-def transfer(location: Location, variables: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """The variables of a fresh model with a checkpoint's weights put in.
-
-    Args:
-        location: The checkpoint.
-        variables: `params` (and `batch_stats`) of the fresh model.
-
-    Returns:
-        The variables, and a table: loaded, skipped (the model has no such parameter), reinitialised
-        (the checkpoint has none).
-
-    Raises:
-        InputError: A parameter of another shape, or none in common: another architecture.
-    """
-    fresh, saved = _named(dict(variables)), _named(read_model(location))
-    common = [name for name in fresh if name in saved]
-    _refuse_other_shapes(
-        location.run,
-        {name: fresh[name].shape for name in common},
-        {name: saved[name].shape for name in common},
-    )
-    if not common:
-        raise InputError(location.run, "no parameter fits this model", "Take another checkpoint.")
-    treedef = jax.tree.structure(dict(variables))
-    merged = [
-        np.asarray(saved[name], leaf.dtype) if name in common else leaf
-        for name, leaf in fresh.items()
-    ]
-    return jax.tree.unflatten(treedef, merged), _table(location, fresh, saved)
-
-
-def _table(location: Location, fresh: Mapping[str, Any], saved: Mapping[str, Any]) -> str:
-    rows = {
-        "loaded": [name for name in fresh if name in saved],
-        "skipped": [name for name in saved if name not in fresh],
-        "reinitialised": [name for name in fresh if name not in saved],
-    }
-    lines = [f"weights from {location}", f"{'':14}{'arrays':>8}{'parameters':>12}"]
-    for outcome, names in rows.items():
-        source = saved if outcome == "skipped" else fresh
-        count = sum(int(np.prod(source[name].shape)) for name in names)
-        shown = f"  {', '.join(names)}" if names and outcome != "loaded" else ""
-        lines.append(f"{outcome:14}{len(names):8d}{count:12d}{shown}")
-    return "\n".join(lines)
-
-
-def _named(tree: Any) -> dict[str, Any]:
+def named(tree: Any) -> dict[str, Any]:
     """Leaves by path, in the tree's own order: `params/encoder_0/Conv3x3_0/kernel`."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(leaf.shape) for name, leaf in _named(tree).items()}
+    return {name: tuple(leaf.shape) for name, leaf in named(tree).items()}
 
 
 def _arrays(location: Location, wanted: Any) -> dict[str, Any]:
@@ -306,7 +260,7 @@ def _checksums(state: Any) -> dict[str, int]:
     local = jax.device_get(jax.tree.map(_local, state))
     return {
         name: zlib.crc32(np.ascontiguousarray(leaf).tobytes())
-        for name, leaf in _named(local).items()
+        for name, leaf in named(local).items()
     }
 
 
@@ -348,9 +302,14 @@ def _metadata(location: Location) -> dict[str, Any]:
     return ocp.PyTreeCheckpointer().metadata(_path(location) / "state").item_metadata.tree
 
 
-def _refuse_other_shapes(
-    run: pathlib.Path, here: Mapping[str, tuple], there: Mapping[str, tuple]
+def refuse_other_shapes(
+    checkpoint: str | pathlib.Path, here: Mapping[str, tuple], there: Mapping[str, tuple]
 ) -> None:
+    """Refuses a checkpoint whose arrays have other names or shapes, with both.
+
+    Raises:
+        InputError: They differ.
+    """
     differing = [name for name in here if there.get(name) != here[name]]
     differing += [name for name in there if name not in here]
     if differing:
@@ -360,7 +319,7 @@ def _refuse_other_shapes(
         )
         more = f"; and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise InputError(
-            run,
+            checkpoint,
             f"the checkpoint has another architecture: {shown}{more}",
             "Use the config.model and config.optimizer it was trained with, or another folder.",
         )

@@ -24,6 +24,7 @@ _FIELDS_T = (1.5, 3.0)
 _FAT_HZ = 3.4 * 42.57747892 * 1.5
 _VESSELS = (Tissue.ARTERY, Tissue.VEIN, Tissue.LIVER_VESSEL, Tissue.PORTAL_VEIN)
 _SIGNALLESS = (Tissue.AIR, Tissue.BOWEL_GAS, Tissue.LUNG, Tissue.CORTICAL_BONE)
+_BOWEL = (Tissue.BOWEL_WALL, Tissue.BOWEL_FLUID, Tissue.STOOL)
 _FAT_T1_MS = tuple(tissues.FAT_T1_MS[field] for field in _FIELDS_T)
 # Draws of an example beside those for each pixel, a few to spare.
 _UNIFORMS, _NORMALS = 256, 1536
@@ -39,6 +40,7 @@ class Settings:
         ct_low_hu: CT value that becomes 0, as in the preprocessing.
         ct_high_hu: CT value that becomes 1.
         texture: Largest SD of a tissue's texture, in units of the intensity range.
+        bowel: Largest SD by which bowel and what it holds differ from loop to loop, likewise.
         log_gamma: SD of the logarithm of the exponent.
         log_shading: SD of the logarithm of the smooth shading, and of what surface coils add.
         blur_pixels: Largest SD of the blur along each axis.
@@ -54,6 +56,7 @@ class Settings:
     ct_low_hu: float
     ct_high_hu: float
     texture: float
+    bowel: float
     log_gamma: float
     log_shading: float
     blur_pixels: float
@@ -129,6 +132,8 @@ def _one(key: jax.Array, stack: jax.Array, settings: Settings) -> tuple[jax.Arra
     image, liver = jnp.moveaxis((1.0 - 2.0 * beside) * own + beside * near, -1, 0)
     middle = stack[1, ::2, ::2].astype(jnp.int32)
     image = image + spread[middle] * _texture(draws, image.shape)
+    loops = settings.bowel * draws.uniform() * jnp.asarray(_table(_BOWEL))[middle]
+    image = image + loops * _field(draws, image.shape, 12)
     image = _surroundings(draws, image, middle == Tissue.AIR, looks, settings)
 
     shaded = jnp.maximum(image, 0.0) * _shading(draws, image.shape, settings)

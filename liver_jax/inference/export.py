@@ -28,6 +28,7 @@ USAGE = """\
 import jax, safetensors.numpy
 tensors = safetensors.numpy.load_file("liver.safetensors")
 program = jax.export.deserialize(bytearray(tensors.pop("stablehlo")))
+tensors = {name: tensor.astype("float32") for name, tensor in tensors.items()}
 probability = program.call(tensors, images)  # float32 [slice, row, column] both ways, in [0, 1]
 """
 
@@ -46,7 +47,7 @@ _OF_RECORD = (
 _IDS = ("train_exams", "train_subjects", "validation_subjects")
 
 
-def write(predictor: Predictor, path: str | os.PathLike) -> None:
+def write(predictor: Predictor, path: str | os.PathLike, half: bool = False) -> None:
     """Exports a network, and lets the file take its name only when it computes the same.
 
     No path of this machine goes into the file, only last names of files and folders; of the run
@@ -57,6 +58,7 @@ def write(predictor: Predictor, path: str | os.PathLike) -> None:
     Args:
         predictor: A network from a checkpoint.
         path: Ends in `.safetensors`.
+        half: Whether to round the weights to float16, which halves the file.
 
     Raises:
         InputError: Another ending, or the file cannot be written.
@@ -68,6 +70,8 @@ def write(predictor: Predictor, path: str | os.PathLike) -> None:
         raise InputError(path, fault, f"End it in {portable.SUFFIX}")
     if not predictor.architecture:
         raise ValueError("only a network from a checkpoint can be exported")
+    if half:
+        predictor = dataclasses.replace(predictor, variables=_rounded(predictor.variables))
     network = {
         "model": dict(predictor.architecture),
         "preprocess": dataclasses.asdict(predictor.settings),
@@ -79,8 +83,15 @@ def write(predictor: Predictor, path: str | os.PathLike) -> None:
     }
     program = stablehlo(predictor)
     with files.replacing(path) as temporary:
-        portable.write(temporary, predictor.variables, network, program, USAGE)
+        portable.write(temporary, predictor.variables, network, program, USAGE, half)
         _compare(predictor, portable.read(temporary))
+
+
+def _rounded(variables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values that float16 has, as float32."""
+    return jax.tree.map(
+        lambda leaf: np.asarray(leaf).astype(np.float16).astype(np.float32), variables
+    )
 
 
 def stablehlo(predictor: Predictor) -> bytes:

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from liver_jax.checkpoint import portable, store
+from liver_jax.checkpoint import trained
 from liver_jax.data import preprocess
 from liver_jax.errors import InputError
 from liver_jax.inference import doubt, passes, postprocess
@@ -88,40 +88,28 @@ class Predictor:
 
     @classmethod
     def from_checkpoint(cls, path: str | pathlib.Path) -> "Predictor":
-        """Loads a run folder (its best checkpoint), RUN/latest, or a file that was exported.
+        """Loads a run folder (its best checkpoint), RUN/latest, an exported file, or `builtin`.
 
         Raises:
             InputError: There is no checkpoint, or the file cannot be used.
         """
-        path = pathlib.Path(path)
-        if path.is_file() or path.suffix == portable.SUFFIX:
-            return cls._from_file(path)
-        location = store.resolve(path)
-        meta = store.read_meta(location)
-        return cls._loaded(
-            meta["model"],
-            store.read_model(location),
-            preprocess.Settings(**meta["preprocess"]),
-            record=meta["record"],
-            config=meta["config"],
-            checkpoint=str(location),
-            step=location.step,
-        )
-
-    @classmethod
-    def _from_file(cls, path: pathlib.Path) -> "Predictor":
-        held = portable.read(path)
-        network = held.network
+        found = trained.load(path)
         try:
-            settings = preprocess.Settings(**network["preprocess"])
-            settings.check(2 ** network["model"]["depth"])
-            told = {name: dict(network[name]) for name in ("record", "config")}
-            told |= {"step": int(network["step"])}
-            told |= {name: str(network[name]) for name in ("checkpoint", "record_sha256")}
+            settings = preprocess.Settings(**found.preprocess)
+            settings.check(2 ** found.architecture["depth"])
         except (KeyError, TypeError, ValueError) as error:
             fault = f"does not say how its network is to be used ({error})"
             raise InputError(path, fault, "Export it anew from its run folder") from error
-        return cls._loaded(network["model"], held.variables, settings, **told)
+        return cls._loaded(
+            found.architecture,
+            found.variables,
+            settings,
+            record=found.record,
+            config=found.config,
+            checkpoint=found.checkpoint,
+            step=found.step,
+            record_sha256=found.record_sha256,
+        )
 
     @classmethod
     def _loaded(

@@ -11,7 +11,7 @@ import optax
 from flax import linen as nn
 
 from liver_jax import cluster
-from liver_jax.checkpoint import store
+from liver_jax.checkpoint import store, trained
 from liver_jax.errors import InputError
 from liver_jax.train import record
 from liver_jax.train import state as train_state
@@ -117,13 +117,13 @@ def initialise(
         return state, progress, resumed
     state = jax.jit(fresh, out_shardings=placement)()
     if config.init.checkpoint != "none":
-        location = store.resolve(config.init.checkpoint)
-        variables, table = store.transfer(
-            location, {"params": state.params, "batch_stats": state.batch_stats}
+        source = trained.load(config.init.checkpoint)
+        variables, table = trained.transfer(
+            source, {"params": state.params, "batch_stats": state.batch_stats}
         )
         if cluster.is_first():
             print(table)
-        run_record = record.inherit(run_record, str(location), store.read_meta(location)["record"])
+        run_record = record.inherit(run_record, source.checkpoint, source.record)
         state = train_state.create(variables, tx, config.optimizer.ema_decay)
         state = jax.device_put(state, placement)
     return state, Progress(), run_record

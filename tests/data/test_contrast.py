@@ -17,6 +17,7 @@ BARE = contrast.Settings(
     ct_low_hu=-160.0,
     ct_high_hu=240.0,
     texture=0.0,
+    bowel=0.0,
     log_gamma=0.0,
     log_shading=0.0,
     blur_pixels=0.0,
@@ -31,6 +32,7 @@ RICH = dataclasses.replace(
     ct=0.3,
     mr=0.4,
     texture=0.1,
+    bowel=0.3,
     log_gamma=0.4,
     log_shading=0.4,
     blur_pixels=1.0,
@@ -112,6 +114,14 @@ def test_a_thick_slice_holds_its_neighbours():
     part = (thick[:, 2, 3] / thick[:, 2, 0]) / (thin[:, 2, 3] / thin[:, 2, 0])
     part = part[np.isfinite(part)]
     assert len(part) > COUNT / 2 and np.nanmin(part) < 0.9
+
+
+def test_what_bowel_holds_differs_from_loop_to_loop_and_the_liver_does_not():
+    labels = np.full((3, SIZE, SIZE), Tissue.LIVER, np.uint8)
+    labels[:, 2:] = Tissue.BOWEL_FLUID
+    images, _ = rendered(labels, dataclasses.replace(BARE, ct=1.0, bowel=0.3))
+    assert np.ptp(images[:, 0], axis=1).max() < 1e-3
+    assert np.ptp(images[:, 1:], axis=(1, 2)).mean() > 0.1
 
 
 def test_ct_has_its_tissues_in_order():

@@ -17,7 +17,7 @@ STEPS = 120
 
 
 def weights(workdir):
-    return store._named(store.read_model(store.resolve(workdir / "latest")))
+    return store.named(store.read_model(store.resolve(workdir / "latest")))
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def finish(processes):
 
 def arrays(workdir):
     location = store.resolve(pathlib.Path(workdir) / "latest")
-    return store._named(store.read_model(location))
+    return store.named(store.read_model(location))
 
 
 def test_devices_and_processes_end_with_the_same_network(start, tmp_path):
