@@ -6,10 +6,12 @@ ct_native, below its liver, the volume taken for liver is told.
 """
 
 import collections
+import dataclasses
+import itertools
 import os
 import pathlib
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import nibabel
@@ -22,7 +24,7 @@ from liver_jax.cohort import manifest
 from liver_jax.evaluation import overlap
 from liver_jax.inference import postprocess
 from liver_jax.inference.predictor import Predictor
-from liver_jax.volume import nifti, reader
+from liver_jax.volume import geometry, nifti, reader
 from liver_jax.volume.geometry import Volume
 
 USAGE = """
@@ -52,58 +54,94 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     """Segments, prints a line for each group and writes the JSON."""
     predictor = Predictor.from_checkpoint(given.checkpoint)
     groups: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
-    for group, name, volume, modality, truth in _cases(given):
-        probability = predictor.probability(volume, modality, name)
-        mask = postprocess.largest_component(postprocess.threshold(probability))
-        mask = postprocess.fill_holes(mask)
-        row = {
-            "name": name,
-            "dice": overlap.dice(overlap.count(mask, truth)),
-            "volume_ml": volumetry.volume_ml(mask, volume.affine),
-            "volume_ml_truth": volumetry.volume_ml(truth, volume.affine),
-        }
-        if group == "ct_native":
-            lowest = np.flatnonzero(truth.any(axis=(0, 1)))[0]  # its axes are RAS
-            row["volume_ml_below_liver"] = volumetry.volume_ml(
-                mask & (np.arange(mask.shape[2]) < lowest), volume.affine
-            )
+    for case in itertools.chain(
+        real_cases(given.data) if given.data else (),
+        phantom_cases(given.manifest, given.split) if given.manifest else (),
+    ):
+        mask = found(predictor, case)
+        groups[case.group].append(figures(case, mask))
         if given.masks:
-            path = pathlib.Path(given.masks) / f"{name}.nii.gz"
-            nifti.write(path, mask.astype(np.uint8), volume)
-        groups[group].append(row)
+            path = pathlib.Path(given.masks) / f"{case.name}.nii.gz"
+            nifti.write(path, mask.astype(np.uint8), case.scan)
     for group, rows in groups.items():
-        dice = [row["dice"] or 0.0 for row in rows]
-        spread = f" +/- {statistics.stdev(dice):.3f}, lowest {min(dice):.3f}" if dice[1:] else ""
-        each = ", ".join(f"{value:.3f}" for value in dice) if len(dice) < 8 else ""
-        print(
-            f"{group:10} n {len(dice):3}  {statistics.mean(dice):.3f}{spread}  {each}", flush=True
-        )
+        print(words(group, rows), flush=True)
     if given.output:
         files.write_json(given.output, groups)
 
 
-def _cases(
-    given: flags.FlagValues,
-) -> Iterator[tuple[str, str, Volume, str, np.ndarray]]:
-    """Group, name, scan (its first echo), modality and the manual mask, on one grid."""
-    if given.data:
-        data = pathlib.Path(given.data)
-        scan = reader.read([data / "ct_dicom"]).volume
-        yield "ct_dicom", "ct_dicom", scan, "CT", _laid_on(data / "ct_dicom_labels.nii.gz", scan, 5)
-        for path in sorted((data / "mr_t2spir").glob("*_image.nii.gz")):
-            truth = nifti.read_labels(path.with_name(path.name.replace("image", "label"))).data == 1
-            name = path.name.split("_")[0]
-            yield "mr_t2spir", name, nifti.read_image(path), "MR", truth
-        scan = nifti.read_image(data / "ct_native" / "ct.nii.gz")
-        truth = nifti.read_labels(data / "ct_native" / "labels.nii.gz").data == 5
-        yield "ct_native", "ct_native", scan, "CT", truth
-    for exam in manifest.read(given.manifest) if given.manifest else ():
-        if exam.split == given.split:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Case:
+    """A scan (its first echo) and its manual mask, on one grid."""
+
+    group: str
+    name: str
+    scan: Volume
+    modality: str
+    truth: np.ndarray
+
+
+def found(predictor: Predictor, case: Case) -> np.ndarray:
+    """The mask as `predict` makes it."""
+    probability = predictor.probability(case.scan, case.modality, case.name)
+    mask = postprocess.largest_component(postprocess.threshold(probability))
+    return postprocess.fill_holes(mask)
+
+
+def figures(case: Case, mask: np.ndarray) -> dict[str, Any]:
+    """Dice and volumes; also below the liver, where the scan goes on there."""
+    row = {
+        "name": case.name,
+        "dice": overlap.dice(overlap.count(mask, case.truth)),
+        "volume_ml": volumetry.volume_ml(mask, case.scan.affine),
+        "volume_ml_truth": volumetry.volume_ml(case.truth, case.scan.affine),
+    }
+    # [x, y, slice] from here on.
+    both = [
+        geometry.canonical_view(Volume(array, case.scan.affine)).data
+        for array in (mask, case.truth)
+    ]
+    without = ~both[1].any(axis=(0, 1))
+    row["slices_without_liver"] = int(without.sum())
+    row["volume_ml_without_liver"] = float(both[0][..., without].sum()) * case.scan.voxel_volume_ml
+    return row
+
+
+def words(group: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line of a group's figures."""
+    dice = [row["dice"] or 0.0 for row in rows]
+    spread = f" +/- {statistics.stdev(dice):.3f}, lowest {min(dice):.3f}" if dice[1:] else ""
+    each = ", ".join(f"{value:.3f}" for value in dice) if len(dice) < 8 else ""
+    false_ml = max(row["volume_ml_without_liver"] for row in rows)
+    return (
+        f"{group:16} n {len(dice):3}  {statistics.mean(dice):.3f}{spread}  {each}"
+        f"  in slices without liver at most {false_ml:.1f} mL"
+    )
+
+
+def real_cases(folder: str | pathlib.Path) -> Iterator[Case]:
+    """The real scans, of which the label map of ct_native has been trained on."""
+    data = pathlib.Path(folder)
+    scan = reader.read([data / "ct_dicom"]).volume
+    yield Case(
+        "ct_dicom", "ct_dicom", scan, "CT", _laid_on(data / "ct_dicom_labels.nii.gz", scan, 5)
+    )
+    for path in sorted((data / "mr_t2spir").glob("*_image.nii.gz")):
+        truth = nifti.read_labels(path.with_name(path.name.replace("image", "label"))).data == 1
+        yield Case("mr_t2spir", path.name.split("_")[0], nifti.read_image(path), "MR", truth)
+    scan = nifti.read_image(data / "ct_native" / "ct.nii.gz")
+    truth = nifti.read_labels(data / "ct_native" / "labels.nii.gz").data == 5
+    yield Case("ct_native", "ct_native", scan, "CT", truth)
+
+
+def phantom_cases(path: str | pathlib.Path, split: str) -> Iterator[Case]:
+    """A manifest's examinations, grouped by technique and phase."""
+    for exam in manifest.read(path):
+        if exam.split == split:
             scan = manifest.load_image(exam)
             first = scan.data if scan.data.ndim == 3 else scan.data[..., 0]
             group = f"{exam.technique}:{exam.contrast_phase}".removesuffix(":")
             truth = manifest.load_mask(exam).data > 0
-            yield group, exam.exam_id, Volume(first, scan.affine), exam.modality, truth
+            yield Case(group, exam.exam_id, Volume(first, scan.affine), exam.modality, truth)
 
 
 def _laid_on(path: pathlib.Path, scan: Volume, liver: int) -> np.ndarray:

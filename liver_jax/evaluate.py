@@ -35,7 +35,8 @@ fitted to the echoes; where neither can be used the case is compared all the sam
   --manifest=A.csv,B.csv  the examinations (default: data/phantom/manifest.csv)
   --split=NAME            which of them (default: test; --split= takes those without a split)
   --checkpoint=RUN        the network to evaluate, `multimodal` in the results: its best checkpoint,
-                          or RUN/latest. Examinations it was trained on are refused
+                          or RUN/latest; an exported file; builtin: the weights that come along.
+                          Examinations it was trained on are refused
   --baseline=RUN          a second one to set beside it, `initial` in the results
   --predictions=DIR       masks of 0 and 1 made by any tool, <exam_id>.nii.gz, one for each
                           examination; <exam_id>_echo<k>.nii.gz for echo k; needs no checkpoint

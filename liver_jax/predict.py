@@ -8,6 +8,7 @@ from absl import flags
 
 from liver_jax import cli
 from liver_jax.biometry import acquisition, maps
+from liver_jax.checkpoint import trained
 from liver_jax.cohort import manifest
 from liver_jax.cohort.manifest import Exam
 from liver_jax.errors import InputError
@@ -24,7 +25,7 @@ _STOPPED = "stopped on request; what is finished stays. Run the same command to 
 USAGE = r"""
 Segments the liver and measures it: volume, dimensions, fat (PDFF) and R2* from the echoes.
 
-  python -m liver_jax.predict --input=scan.nii.gz --modality=CT --checkpoint=RUN --output=DIR
+  python -m liver_jax.predict --input=scan.nii.gz --modality=CT --output=DIR
   python -m liver_jax.predict --input=DICOM_FOLDER --checkpoint=RUN --output=DIR
 
   --input=SCAN        NIfTI, NRRD, MHA; a DICOM folder, file or zip. Echoes: one 4D file, or files
@@ -34,8 +35,10 @@ Segments the liver and measures it: volume, dimensions, fat (PDFF) and R2* from 
   --folder=FOLDER     instead: every scan in it; or --manifest=FILE: every row of a manifest.csv.
                       Each goes into OUTPUT/<exam_id>, all into measurements.csv; what is done is
                       skipped, what is refused is named. --shard=i/n: a share; Slurm's by itself
-  --checkpoint=RUN    a run folder (its best), RUN/latest or an exported file; none: no mask
-  --export=FILE       instead of scans: the checkpoint as one portable .safetensors file
+  --checkpoint=RUN    a run folder (its best), RUN/latest or an exported file; none: no mask;
+                      default builtin: the weights that come along, for any contrast
+  --export=FILE       instead of scans: the checkpoint as one portable .safetensors file;
+                      --half rounds its weights to half precision
   --output=DIR        mask.nii.gz on the scan's own grid, measurements.json, preview.png,
                       report.html; of DICOM also segmentation.dcm (SEG), measurements.dcm (SR)
   --echo=K            of several, the one to segment (default: 1), or consensus of all
@@ -62,6 +65,7 @@ _NEEDED = {
     "phase": ("phase_unit",),
     "pdff_map": ("pdff_unit",),
     "t1_correction": tuple(acquisition.T1_CORRECTION_RANGES),
+    "export": ("half",),
 }
 # What a .mat file tells itself, and what of one scan a manifest has a column for.
 _IN_MATLAB = ("te_ms", "field_strength_t", "phase", "phase_unit", "precession")
@@ -71,9 +75,10 @@ _SOURCES = ("input", "folder", "manifest", "export")
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags; a function, so that several binaries can be imported at once."""
-    names = (*_SOURCES, "checkpoint", "output", "series", "shard", "te_ms", "phase", "pdff_map")
+    names = (*_SOURCES, "output", "series", "shard", "te_ms", "phase", "pdff_map")
     for name in names:
         flags.DEFINE_string(name, None, "See --help.", values)
+    flags.DEFINE_string("checkpoint", trained.BUILTIN, "See --help.", values)
     flags.DEFINE_string("echo", "1", "See --help.", values)
     for name, choices in {
         "modality": ["CT", "MR"],
@@ -83,7 +88,15 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     }.items():
         flags.DEFINE_enum(name, None, choices, "See --help.", values)
     flags.DEFINE_enum("spectrum", "hamilton_liver_6", maps.SPECTRA, "See --help.", values)
-    off = ("augmented", "probability", "strict", "keep_identifiers", "maps", "t1_correction")
+    off = (
+        "augmented",
+        "half",
+        "probability",
+        "strict",
+        "keep_identifiers",
+        "maps",
+        "t1_correction",
+    )
     for name, default in {name: False for name in off}.items():
         flags.DEFINE_bool(name, default, "See --help.", values)
     for name in ("postprocessed", "pictures", "regularised"):
@@ -99,7 +112,7 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int:
     compiler.keep_compiled()
     if given.export:
         path = pathlib.Path(given.export)
-        export.write(Predictor.from_checkpoint(given.checkpoint), path)
+        export.write(Predictor.from_checkpoint(given.checkpoint), path, given.half)
         print(f"the network is in {path}; give it as --checkpoint")
         return cli.FINISHED
     stop = StopRequest(_STOPPED)

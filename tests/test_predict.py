@@ -296,9 +296,10 @@ def test_values_that_cannot_be_are_refused_with_the_flags(flag, fault):
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        (["--input=a.nii"], "--checkpoint: it is missing"),
+        (["--input=a.nii", "--checkpoint="], "--checkpoint: it is missing"),
         (["--input=a.nii", "--checkpoint=none"], "there are no --maps to make"),
         (["--export=a.safetensors", "--checkpoint=none"], "no network to export"),
+        (["--input=a.nii", *MAPS, "--half"], "--half: it is of no use without --export"),
         (["--input=a.nii", *MAPS, "--shard=1/2"], "one scan has no shares"),
         (["--input=a.nii", *MAPS, "--echo=second"], "'second' is neither a number"),
         (["--input=a.nii", *MAPS, "--pdff_map=b.nii"], "--pdff_unit: it is missing"),

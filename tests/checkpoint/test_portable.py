@@ -37,6 +37,20 @@ def test_what_is_written_is_read(path, variables):
     assert set(safetensors_numpy.load_file(path)) == {*before, "stablehlo"}
 
 
+def test_half_precision_halves_the_file_and_is_read_as_single(tmp_path, path, variables):
+    half = tmp_path / "half.safetensors"
+    portable.write(half, variables, {"model": ARCHITECTURE}, b"", "", half=True)
+    before, after = portable.flatten(variables), portable.flatten(portable.read(half).variables)
+    for name, leaf in after.items():
+        assert leaf.dtype == np.float32
+        np.testing.assert_array_equal(leaf, before[name].astype(np.float16))
+    sizes = [
+        sum(leaf.nbytes for name, leaf in safetensors_numpy.load_file(file).items() if "/" in name)
+        for file in (half, path)
+    ]
+    assert sizes[1] == 2 * sizes[0]
+
+
 def test_every_damaged_byte_is_noticed(path):
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])

@@ -68,6 +68,17 @@ def test_the_file_finds_the_same_and_is_known_as_the_same_network(network, path,
     assert ours["record_sha256"] == theirs["record_sha256"]
 
 
+def test_half_precision_is_another_network_of_the_same_run(network, tmp_path, scan):
+    half = tmp_path / "half.safetensors"
+    export.write(network, half, half=True)
+    loaded = Predictor.from_checkpoint(half)
+    found, expected = (net.probability(scan, "CT") for net in (loaded, network))
+    assert 0 < np.abs(found - expected).max() < 0.01
+    assert predictor.identity(loaded) == predictor.identity(network) | {
+        "checkpoint": loaded.checkpoint
+    }
+
+
 def test_the_program_serves_three_platforms_and_any_number_of_slices(network, path):
     program = jax.export.deserialize(bytearray(portable.read(path).program))
     assert set(program.platforms) == {"cpu", "cuda", "tpu"}
