@@ -42,7 +42,8 @@ Segments the liver and measures it: volume, dimensions, fat (PDFF) and R2* from 
   --output=DIR        mask.nii.gz on the scan's own grid, measurements.json, preview.png,
                       report.html; of DICOM also segmentation.dcm (SEG), measurements.dcm (SR)
   --echo=K            of several, the one to segment (default: 1), or consensus of all
-  --augmented         averages over slightly changed images; slower
+  --augmented         averages over images slightly turned and magnified; --contrasts over other
+                      grey values (exponents, inverted); slower
   --nopostprocessed   the mask as the network finds it: all components, with their holes
   --probability  --nopictures  --strict (exit code 4 if flagged)
   --keep_identifiers  lets file names and DICOM's patient and UIDs into measurements.json
@@ -90,6 +91,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_enum("spectrum", "hamilton_liver_6", maps.SPECTRA, "See --help.", values)
     off = (
         "augmented",
+        "contrasts",
         "half",
         "probability",
         "strict",
@@ -179,6 +181,7 @@ def _options(given: flags.FlagValues) -> Options:
         series=given.series,
         echo=echo,
         augmented=given.augmented,
+        contrasts=given.contrasts,
         postprocessed=given.postprocessed,
         probability=given.probability,
         pictures=given.pictures,

@@ -333,12 +333,12 @@ class Network:
     def __init__(self):
         self.asked = []
 
-    def segment(self, volume, modality, subject, augmented=False):
+    def segment(self, volume, modality, subject, augmented=False, contrasts=False):
         self.asked.append(subject)
         assert volume.data.dtype == np.float32 and volume.data.ndim == 3
         return segmentation((volume.data > self.level).astype(np.float32))
 
-    def consensus(self, volume, modality, subject, augmented=False):
+    def consensus(self, volume, modality, subject, augmented=False, contrasts=False):
         self.asked.append(subject)
         votes = (volume.data > self.level).mean(axis=-1, dtype=np.float32)
         return dataclasses.replace(segmentation(votes), echo_dice=0.5)

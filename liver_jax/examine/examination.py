@@ -164,7 +164,7 @@ def _is_fitted(scan: Scan, options: Options) -> bool:
 
 
 def _segmented(scan: Scan, image: Volume, predictor: Predictor, options: Options) -> Segmentation:
-    how = (scan.exam.modality, str(scan.exam.images[0]), options.augmented)
+    how = (scan.exam.modality, str(scan.exam.images[0]), options.augmented, options.contrasts)
     if options.echo is None and scan.volume.echo_count > 1:
         return predictor.consensus(scan.magnitude, *how)
     return predictor.segment(image, *how)
@@ -245,7 +245,10 @@ def _judged(
         image=image.data,
         modality=scan.exam.modality,
         doubts=segmentation.doubts(),
-        echo_dice=segmentation.echo_dice,
+        agreement={
+            "echo_dice": segmentation.echo_dice,
+            "contrast_dice": segmentation.contrast_dice,
+        },
     ).to_json()
 
 

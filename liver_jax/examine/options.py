@@ -13,7 +13,7 @@ from liver_jax.volume import matlab, reader
 
 DONE = "measurements.json"
 # Raised whenever what is measured changes: finished examinations are then done anew.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Options:
     Attributes:
         series: Which series of a DICOM folder; None for the rule of `volume.dicom.choice`.
         echo: The echo to segment, from 1; None for the consensus of all.
-        augmented: Whether to average over slightly changed images.
+        augmented: Whether to average over images slightly turned and magnified.
+        contrasts: Whether to average over images with other grey values.
         postprocessed: Whether to keep the largest component alone, with its holes filled.
         probability: Whether to write the probability map.
         pictures: Whether to write preview.png and report.html.
@@ -55,6 +56,7 @@ class Options:
     series: str | None = None
     echo: int | None = 1
     augmented: bool = False
+    contrasts: bool = False
     postprocessed: bool = True
     probability: bool = False
     pictures: bool = True

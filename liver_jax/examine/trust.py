@@ -45,7 +45,7 @@ INTERVAL_METHOD = (
     "within 15 mm of it with 0.05 or more; it held 96 % of volumes on simulated scans like those "
     "trained on, 65 to 88 % on harder ones"
 )
-_SIGNALS = ("augmentation_dice", "border_entropy", "soft_dice", "echo_dice")
+_SIGNALS = ("augmentation_dice", "border_entropy", "soft_dice", "echo_dice", "contrast_dice")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +125,7 @@ def judge(
     image: np.ndarray,
     modality: str,
     doubts: Mapping[str, float | None],
-    echo_dice: float | None = None,
+    agreement: Mapping[str, float | None] | None = None,
 ) -> Trust:
     """Judges one mask.
 
@@ -138,7 +138,7 @@ def judge(
         modality: `CT` or `MR`.
         doubts: As of `Segmentation.doubts`; may lack some. `soft_dice` is that of single passes:
             of a mean over augmented passes or echoes it is lower for masks that are as good.
-        echo_dice: Mean Dice between the masks of the echoes of one examination.
+        agreement: `echo_dice` and `contrast_dice` of `Segmentation`; may lack some.
 
     Raises:
         ValueError: The shapes differ.
@@ -147,9 +147,7 @@ def judge(
         if data is not None and data.shape != mask.shape:
             raise ValueError(f"{name} {data.shape} and mask {mask.shape} differ in shape")
     mask = mask.astype(bool, copy=False)
-    given = {**dict.fromkeys(_SIGNALS), **doubts}
-    if echo_dice is not None:
-        given["echo_dice"] = echo_dice
+    given = {**dict.fromkeys(_SIGNALS), **doubts, **(agreement or {})}
     judged = plausibility.judge(mask, affine)
     found = mask if probability is None else postprocess.threshold(probability)
     sizes_ml = components.voxel_counts(found) * _voxel_ml(affine)

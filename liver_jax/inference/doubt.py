@@ -87,14 +87,14 @@ def soft_dice(probability: np.ndarray) -> float | None:
     return float(2 * inside / (probability.sum(dtype=float) + pixels))
 
 
-def echo_dice(masks: Sequence[np.ndarray]) -> float | None:
-    """Mean Dice of every two echoes' masks: one liver should be found on all of them.
+def agreement(masks: Sequence[np.ndarray]) -> float | None:
+    """Mean Dice of every two masks: one liver should be found on all echoes, in all contrasts.
 
     Args:
-        masks: bool [slice, row, column], one for each echo.
+        masks: bool [slice, row, column], one for each.
 
     Returns:
-        None of a single echo, and where all are empty; two empty ones among others count for
+        None of a single mask, and where all are empty; two empty ones among others count for
         nothing, an empty one with another for 0.
     """
     sizes = [np.count_nonzero(mask) for mask in masks]

@@ -1,6 +1,6 @@
-"""Test-time augmentation: the same slices seen several times, turned and magnified a little."""
+"""Test-time augmentation: the same slices seen again, turned and magnified, or in other greys."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy import ndimage
@@ -9,6 +9,12 @@ from scipy import ndimage
 # magnifications and other grey values, alone and together, these moved the Dice of the multimodal
 # network most, by a thousandth (benchmarks/README.md). There is no flip: the liver has a side.
 _CHANGES = ((-4.0, 1.0), (4.0, 1.0), (0.0, 0.95), (0.0, 1.05))
+
+
+# Exponents of the grey values.
+_EXPONENTS = (0.7, 1.4)
+# What is darker than this share of the range is taken for air, and stays dark when inverted.
+_AIR = 0.06
 
 
 def mean_probability(
@@ -34,6 +40,24 @@ def mean_probability(
         # What came from outside counts for nothing, not for "no liver".
         passes += _moved(_moved(np.ones((1, *images.shape[1:]), np.float32), turn), back)[0]
     return np.minimum(total / passes, 1.0)
+
+
+def other_contrasts(
+    forward: Callable[[np.ndarray], np.ndarray], images: np.ndarray
+) -> Iterator[np.ndarray]:
+    """What the network finds where the same slices have other grey values.
+
+    Args:
+        forward: As for `mean_probability`.
+        images: [slice, row, column] in [0, 1].
+
+    Yields:
+        [slice, row, column] float32 for each of: darker and brighter middle tones, and all of the
+        body inverted.
+    """
+    for exponent in _EXPONENTS:
+        yield forward(images**exponent)
+    yield forward(np.where(images > _AIR, 1.0 + _AIR - images, images))
 
 
 def _turn(angle_deg: float, magnification: float) -> np.ndarray:

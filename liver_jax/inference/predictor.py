@@ -38,6 +38,8 @@ class Segmentation:
         soft_dice: The Dice that the probabilities let expect; of echoes as before.
         echo_dice: Mean Dice of every two echoes' masks; None of a single echo, and where no echo
             shows a liver.
+        contrast_dice: Mean Dice of every two masks of the same slices with other grey values; of
+            echoes as `border_entropy`; None where they were not asked for.
         seconds: What each stage took: `preprocess`, `network` (with what the doubts need of it)
             and `resample`.
     """
@@ -47,6 +49,7 @@ class Segmentation:
     border_entropy: float | None
     soft_dice: float | None
     echo_dice: float | None = None
+    contrast_dice: float | None = None
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def doubts(self) -> dict[str, float | None]:
@@ -169,7 +172,12 @@ class Predictor:
         return preprocess.to_scan_grid(self.slices(images), placement, volume)
 
     def segment(
-        self, volume: Volume, modality: str, subject: str = "scan", augmented: bool = False
+        self,
+        volume: Volume,
+        modality: str,
+        subject: str = "scan",
+        augmented: bool = False,
+        contrasts: bool = False,
     ) -> Segmentation:
         """The same probability, and what it and a few more forward passes say of its worth.
 
@@ -179,14 +187,21 @@ class Predictor:
             subject: As for `probability`.
             augmented: Whether to take the mean over slices turned and magnified a little (module
                 `passes`), at five times the cost.
+            contrasts: Whether to take the mean over slices with other grey values, too, at three
+                more passes.
 
         Raises:
             InputError: Intensities that cannot be used.
         """
-        return self._segment([volume], modality, subject, augmented)
+        return self._segment([volume], modality, subject, augmented, contrasts)
 
     def consensus(
-        self, volume: Volume, modality: str, subject: str = "scan", augmented: bool = False
+        self,
+        volume: Volume,
+        modality: str,
+        subject: str = "scan",
+        augmented: bool = False,
+        contrasts: bool = False,
     ) -> Segmentation:
         """All echoes of an examination together: the mean of their probabilities.
 
@@ -195,23 +210,29 @@ class Predictor:
             modality: As for `probability`.
             subject: As for `probability`.
             augmented: As for `segment`, for every echo.
+            contrasts: As for `segment`, for every echo.
 
         Raises:
             InputError: Intensities of an echo that cannot be used.
         """
         if volume.data.ndim == 3:
-            return self.segment(volume, modality, subject, augmented)
+            return self.segment(volume, modality, subject, augmented, contrasts)
         echoes = [Volume(volume.data[..., k], volume.affine) for k in range(volume.echo_count)]
-        return self._segment(echoes, modality, subject, augmented)
+        return self._segment(echoes, modality, subject, augmented, contrasts)
 
     def _segment(
-        self, echoes: Sequence[Volume], modality: str, subject: str, augmented: bool
+        self,
+        echoes: Sequence[Volume],
+        modality: str,
+        subject: str,
+        augmented: bool,
+        contrasts: bool,
     ) -> Segmentation:
         seconds = collections.defaultdict(float)
         with _timed(seconds, "preprocess"):
             placement = preprocess.place(echoes[0], modality, self.settings)
         mean, masks, steadiness = 0.0, [], None
-        entropies, expected = [], []
+        entropies, expected, steady = [], [], []
         for number, echo in enumerate(echoes, 1):
             named = f"{subject}, echo {number}" if len(echoes) > 1 else subject
             with _timed(seconds, "preprocess"):
@@ -225,6 +246,10 @@ class Predictor:
                 expected.append(doubt.soft_dice(found))
                 if augmented:
                     found = passes.mean_probability(self.slices, images, found)
+                if contrasts:
+                    looks = [found, *passes.other_contrasts(self.slices, images)]
+                    steady.append(doubt.agreement([postprocess.threshold(look) for look in looks]))
+                    found = np.mean(looks, axis=0)
                 masks.append(postprocess.threshold(found))
                 mean = mean + found if number > 1 else found
         if len(echoes) > 1:
@@ -236,7 +261,8 @@ class Predictor:
             augmentation_dice=steadiness,
             border_entropy=_mean(entropies),
             soft_dice=_mean(expected),
-            echo_dice=doubt.echo_dice(masks),
+            echo_dice=doubt.agreement(masks),
+            contrast_dice=_mean(steady),
             seconds=dict(seconds),
         )
 

@@ -51,7 +51,9 @@ def provenance(record: Mapping[str, Any]) -> list[Line]:
         "largest component, holes filled" if asked["postprocessed"] else "as the network has it"
     ]
     if asked["augmented"]:
-        steps.append("averaged over slightly changed images")
+        steps.append("averaged over images slightly turned and magnified")
+    if asked["contrasts"]:
+        steps.append("averaged over other grey values")
     if echoes > 1:
         steps.append(
             f"consensus of {echoes} echoes" if asked["echo"] is None else f"echo {asked['echo']}"
@@ -175,6 +177,9 @@ def _quality(held: Mapping[str, Any] | None) -> Iterator[Line]:
         yield Line("Quality score", f"{score:.3f}", told)
     if held["echo_dice"] is not None:
         yield Line("Agreement of echoes", f"{held['echo_dice']:.3f}", "mean Dice of every two")
+    if held["contrast_dice"] is not None:
+        told = "mean Dice of every two of four sets of grey values"
+        yield Line("Agreement of contrasts", f"{held['contrast_dice']:.3f}", told)
 
 
 def _signed(value: float, decimals: int) -> str:

@@ -22,11 +22,11 @@ class Network:
     def __init__(self):
         self.asked = []
 
-    def segment(self, volume, modality, subject, augmented=False):
+    def segment(self, volume, modality, subject, augmented=False, contrasts=False):
         self.asked.append(subject)
         return self._found((volume.data > 100).astype(np.float32))
 
-    def consensus(self, volume, modality, subject, augmented=False):
+    def consensus(self, volume, modality, subject, augmented=False, contrasts=False):
         self.asked.append(subject)
         votes = (volume.data > 100).mean(axis=-1, dtype=np.float32)
         return self._found(votes, echo_dice=0.5)

@@ -136,10 +136,10 @@ def test_a_request_to_stop_ends_the_batch_and_leaves_what_is_done(
 ):
     segment = network.segment
 
-    def stopped(volume, modality, subject, augmented=False):
+    def stopped(volume, modality, subject, augmented=False, contrasts=False):
         if len(network.asked) == 1:
             raise Stopped("on request")
-        return segment(volume, modality, subject, augmented)
+        return segment(volume, modality, subject, augmented, contrasts)
 
     monkeypatch.setattr(network, "segment", stopped)
     output = tmp_path / "out"

@@ -24,9 +24,9 @@ def box(*places: tuple) -> np.ndarray:
     return mask
 
 
-def judge(mask, probability=None, doubts=GOOD, echo_dice=None):
+def judge(mask, probability=None, doubts=GOOD, agreement=None):
     image = np.zeros(mask.shape, np.float32)
-    return trust.judge(mask, probability, AFFINE, image, "MR", doubts, echo_dice)
+    return trust.judge(mask, probability, AFFINE, image, "MR", doubts, agreement)
 
 
 def reasons(found: trust.Trust) -> dict[str, str]:
@@ -131,15 +131,18 @@ def test_the_interval_hardly_depends_on_how_fine_the_grid_is():
     assert fine.volume_interval_ml.low < volume_ml < fine.volume_interval_ml.high
 
 
-@pytest.mark.parametrize("echo_dice", [0.83, None])
-def test_json_has_every_key_and_no_nan(echo_dice):
-    found = judge(box(LIVER), box(LIVER).astype(np.float32), echo_dice=echo_dice).to_json()
+@pytest.mark.parametrize("dice", [0.83, None])
+def test_json_has_every_key_and_no_nan(dice):
+    found = judge(
+        box(LIVER), box(LIVER).astype(np.float32), agreement={"echo_dice": dice}
+    ).to_json()
     json.dumps(found, allow_nan=False)
     assert list(found["quality"]) == [
-        *("score", "augmentation_dice", "border_entropy", "soft_dice", "echo_dice"),
+        *("score", "augmentation_dice", "border_entropy", "soft_dice"),
+        *("echo_dice", "contrast_dice"),
         *("volume_z", "right_share", "largest_component_share"),
     ]
-    assert found["quality"]["echo_dice"] == echo_dice
+    assert found["quality"]["echo_dice"] == dice
     assert set(found["volume_interval_ml"]) == {"low", "high", "level", "method"}
     assert found["volume_interval_ml_reason"] is None
     empty = judge(box(), doubts={}).to_json()

@@ -39,6 +39,16 @@ def test_the_passes_see_other_images_and_one_of_them_is_as_it_is():
     assert found[0, 32, 32] == pytest.approx(1 / 5)
 
 
+def test_other_contrasts_keep_air_dark_and_change_the_body():
+    images = disc()
+    darker, brighter, inverted = passes.other_contrasts(lambda slices: -slices, 0.8 * images)
+    middle = (0, 36, 28)
+    assert -np.array([darker[middle], brighter[middle], inverted[middle]]) == pytest.approx(
+        [0.8**0.7, 0.8**1.4, 0.26]
+    )
+    assert all(look[0, 0, 0] == 0 for look in (darker, brighter, inverted))
+
+
 def test_what_a_pass_pushed_over_the_edge_is_told_by_the_others():
     everywhere = np.ones((1, 48, 48), np.float32)
     found = passes.mean_probability(np.ones_like, everywhere, everywhere)

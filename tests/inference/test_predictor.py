@@ -71,6 +71,17 @@ def test_a_segmentation_is_the_same_probability_with_its_doubts():
     assert 0.9 < doubts["augmentation_dice"] <= 1.0
 
 
+def test_other_contrasts_vote_and_tell_whether_they_agree():
+    volume, liver = scan(np.diag([3.0, 3.0, 6.0, 1.0]))
+    # Brighter than the level as it is, and with one exponent; inverted it is not.
+    found = network().segment(volume, "CT", contrasts=True)
+    alone = network().segment(volume, "CT")
+    assert alone.contrast_dice is None and 0 <= found.contrast_dice < 1
+    assert found.soft_dice == alone.soft_dice
+    inside = found.probability[liver]
+    assert set(np.round(4 * np.unique(inside))) <= {0, 1, 2, 3, 4} and 0 < inside.mean() < 1
+
+
 def test_where_nothing_is_found_there_are_no_doubts_to_tell():
     volume, _ = scan(np.diag([3.0, 3.0, 6.0, 1.0]))
     blind = predictor.Predictor(bright, {"level": 2.0}, SETTINGS, 4)

@@ -114,11 +114,13 @@ def scan_record():
         "pdff": None,
         "pdff_reason": "a CT has no echoes",
         "r2star": None,
-        "quality": {"score": 0.9712, "echo_dice": None},
+        "quality": {"score": 0.9712, "echo_dice": None, "contrast_dice": None},
         "flags": [{"flag": "wrong_side", "reason": "most of it is on the left"}],
         "checkpoint": "/home/somebody/runs/stage2 (best, step 700)",
         "mask_sha256": "0123abcd",
         "versions": {"jax": "0.10"},
         "device": "1 x cpu",
-        "request": {"options": {"postprocessed": True, "augmented": False, "echo": 1}},
+        "request": {
+            "options": {"postprocessed": True, "augmented": False, "contrasts": False, "echo": 1}
+        },
     }

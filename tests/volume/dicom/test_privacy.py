@@ -25,7 +25,7 @@ class Network:
     checkpoint, step, record = "runs/fake/best", 10, types.MappingProxyType({})
     record_sha256 = None
 
-    def segment(self, volume, modality, subject, augmented=False):
+    def segment(self, volume, modality, subject, augmented=False, contrasts=False):
         if volume.data.max() > 2000:
             raise RuntimeError(f"broke on {subject}")
         found = (volume.data > 40).astype(np.float32)
