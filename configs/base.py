@@ -85,11 +85,14 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     contrast.mr = 0.4
     # Largest SD of a tissue's texture, in units of the intensity range.
     contrast.texture = 0.1
+    # How often each organ beside the liver (bowel, spleen, muscle, pancreas, kidneys) looks as it
+    # does, so that place and shape must tell.
+    contrast.alike = 0.15
     # Largest SD by which bowel and what it holds differ from loop to loop, likewise.
-    contrast.bowel = 0.25
+    contrast.bowel = 0.3
     # Standard deviations of the logarithms of the exponent, and of the shading by coils.
     contrast.log_gamma = 0.35
-    contrast.log_shading = 0.45
+    contrast.log_shading = 0.55
     # Largest SD of the blur along each axis, in pixels, and of the noise.
     contrast.blur_pixels = 1.0
     contrast.noise = 0.12

@@ -25,6 +25,13 @@ _FAT_HZ = 3.4 * 42.57747892 * 1.5
 _VESSELS = (Tissue.ARTERY, Tissue.VEIN, Tissue.LIVER_VESSEL, Tissue.PORTAL_VEIN)
 _SIGNALLESS = (Tissue.AIR, Tissue.BOWEL_GAS, Tissue.LUNG, Tissue.CORTICAL_BONE)
 _BOWEL = (Tissue.BOWEL_WALL, Tissue.BOWEL_FLUID, Tissue.STOOL)
+_NEIGHBOURS = (
+    _BOWEL,
+    (Tissue.SPLEEN,),
+    (Tissue.MUSCLE,),
+    (Tissue.PANCREAS,),
+    (Tissue.KIDNEY_CORTEX, Tissue.KIDNEY_MEDULLA),
+)
 _FAT_T1_MS = tuple(tissues.FAT_T1_MS[field] for field in _FIELDS_T)
 # Draws of an example beside those for each pixel, a few to spare.
 _UNIFORMS, _NORMALS = 256, 1536
@@ -40,6 +47,7 @@ class Settings:
         ct_low_hu: CT value that becomes 0, as in the preprocessing.
         ct_high_hu: CT value that becomes 1.
         texture: Largest SD of a tissue's texture, in units of the intensity range.
+        alike: Probability that an organ beside the liver looks as it does, for each of five.
         bowel: Largest SD by which bowel and what it holds differ from loop to loop, likewise.
         log_gamma: SD of the logarithm of the exponent.
         log_shading: SD of the logarithm of the smooth shading, and of what surface coils add.
@@ -56,6 +64,7 @@ class Settings:
     ct_low_hu: float
     ct_high_hu: float
     texture: float
+    alike: float
     bowel: float
     log_gamma: float
     log_shading: float
@@ -169,6 +178,11 @@ def _looks(draws: _Draws, settings: Settings) -> tuple[jax.Array, jax.Array, jax
     other = 1 + (draws.uniform(_COUNT) * (_COUNT - 1)).astype(jnp.int32)
     merged = (draws.uniform(_COUNT) < 0.06) & ~is_ct & (jnp.arange(_COUNT) != Tissue.AIR)
     looks = jnp.where(merged, looks[other], looks)
+    # What lies beside the liver may look as it does: place and shape must tell them apart.
+    some, near = draws.uniform(len(_NEIGHBOURS)), draws.normal(len(_NEIGHBOURS))
+    for k, group in enumerate(_NEIGHBOURS):
+        alike = (_table(group) > 0) & (some[k] < settings.alike)
+        looks = jnp.where(alike, looks[Tissue.LIVER] + 0.06 * near[k], looks)
     each = draws.uniform(_COUNT) * draws.uniform()
     return looks, settings.texture * each * (1.0 - _table((Tissue.AIR,))), is_ct
 
@@ -185,14 +199,14 @@ def _ct(draws: _Draws, settings: Settings) -> jax.Array:
     phase = jnp.where(native < 0.35, 0.0, 0.3 + amount)
     normal = draws.normal(_COUNT)
     mean = rows[0] + phase * (rows[2] - rows[0])
-    hu = mean + 1.3 * normal * (rows[1] + jnp.minimum(phase, 1.0) * (rows[3] - rows[1]))
+    hu = mean + 2.0 * normal * (rows[1] + jnp.minimum(phase, 1.0) * (rows[3] - rows[1]))
     # Arterial: arteries and the kidney's cortex alone.
     bright = _table((Tissue.ARTERY, Tissue.KIDNEY_CORTEX)) * 200.0 * arteries
     is_arterial = (early < 0.2) & (phase > 0)
     hu = jnp.where(is_arterial, rows[0] + 0.4 * (mean - rows[0]) + bright + 8.0 * normal, hu)
-    # Contrast agent that was swallowed.
+    # What bowel holds, and contrast agent that was swallowed.
     filled = _table((Tissue.BOWEL_FLUID, Tissue.STOOL)) * 300.0 * much
-    hu = hu + jnp.where(swallowed < 0.3, filled, 0.0)
+    hu = hu + jnp.where(swallowed < 0.3, filled, 0.0) + _table(_BOWEL) * 15.0 * normal[::-1]
     hu = hu - _table((Tissue.LIVER,)) * 60.0 * steatosis**4
     return (hu - settings.ct_low_hu) / (settings.ct_high_hu - settings.ct_low_hu)
 

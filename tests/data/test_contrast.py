@@ -17,6 +17,7 @@ BARE = contrast.Settings(
     ct_low_hu=-160.0,
     ct_high_hu=240.0,
     texture=0.0,
+    alike=0.0,
     bowel=0.0,
     log_gamma=0.0,
     log_shading=0.0,
@@ -32,6 +33,7 @@ RICH = dataclasses.replace(
     ct=0.3,
     mr=0.4,
     texture=0.1,
+    alike=0.2,
     bowel=0.3,
     log_gamma=0.4,
     log_shading=0.4,
@@ -122,6 +124,18 @@ def test_what_bowel_holds_differs_from_loop_to_loop_and_the_liver_does_not():
     images, _ = rendered(labels, dataclasses.replace(BARE, ct=1.0, bowel=0.3))
     assert np.ptp(images[:, 0], axis=1).max() < 1e-3
     assert np.ptp(images[:, 1:], axis=(1, 2)).mean() > 0.1
+
+
+def test_an_organ_beside_the_liver_may_look_as_it_does():
+    labels = np.full((3, SIZE, SIZE), Tissue.SPLEEN, np.uint8)
+    labels[:, 2:] = Tissue.LIVER
+    labels[:, 30:] = Tissue.SUBCUTANEOUS_FAT
+
+    def apart(alike):
+        images, _ = rendered(labels, dataclasses.replace(BARE, alike=alike))
+        return np.median(np.abs(images[:, 0, 5] - images[:, 5, 5]))
+
+    assert 2 * apart(1.0) < apart(0.0)
 
 
 def test_ct_has_its_tissues_in_order():
