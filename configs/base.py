@@ -92,7 +92,7 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     contrast.bowel = 0.3
     # Standard deviations of the logarithms of the exponent, and of the shading by coils.
     contrast.log_gamma = 0.35
-    contrast.log_shading = 0.55
+    contrast.log_shading = 0.45
     # Largest SD of the blur along each axis, in pixels, and of the noise.
     contrast.blur_pixels = 1.0
     contrast.noise = 0.12
