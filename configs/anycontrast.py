@@ -33,7 +33,7 @@ def get_config(size: str = "paper") -> ml_collections.ConfigDict:
     config.optimizer.peak_learning_rate = 1.5e-3 if demo else 1e-3
     config.optimizer.ema_decay = 0.998 if demo else 0.999
     config.train.batch_size = 8 if demo else 16
-    config.train.steps = 9_000 if demo else 60_000
+    config.train.steps = 10_500 if demo else 60_000
     config.train.validate_every_steps = 500 if demo else 2_000
     config.train.checkpoint_every_steps = 250 if demo else 1_000
     return config

@@ -134,16 +134,20 @@ def _one(key: jax.Array, stack: jax.Array, settings: Settings) -> tuple[jax.Arra
     # Slice profile: what the slice shares with its neighbours, or nothing.
     share, some = draws.uniform(2)
     beside = settings.thickness * share * (some < 0.6)
-    tables = jnp.stack([looks, jnp.asarray(_table(LIVER_TISSUES))], axis=1)  # one look-up for both
+    # One look-up for all: water and fat add up with their phases, so that a pixel of both is dark
+    # where these oppose each other; and what is liver.
+    tables = jnp.concatenate([looks, _table(LIVER_TISSUES)[:, None]], axis=1)
     # The neighbours on the coarse grid: the slice's own edges are what counts.
     near = tables[stack[::2, ::2, ::2].astype(jnp.int32)].sum(axis=0)
     own = _pooled(tables[stack[1].astype(jnp.int32)])
-    image, liver = jnp.moveaxis((1.0 - 2.0 * beside) * own + beside * near, -1, 0)
+    real, imaginary, liver = jnp.moveaxis((1.0 - 2.0 * beside) * own + beside * near, -1, 0)
+    image = jnp.where(is_ct, real, jnp.hypot(real, imaginary))
+    shown = jnp.where(is_ct, looks[:, 0], jnp.hypot(looks[:, 0], looks[:, 1]))
     middle = stack[1, ::2, ::2].astype(jnp.int32)
     image = image + spread[middle] * _texture(draws, image.shape)
     loops = settings.bowel * draws.uniform() * jnp.asarray(_table(_BOWEL))[middle]
     image = image + loops * _field(draws, image.shape, 12)
-    image = _surroundings(draws, image, middle == Tissue.AIR, looks, settings)
+    image = _surroundings(draws, image, middle == Tissue.AIR, shown, settings)
 
     shaded = jnp.maximum(image, 0.0) * _shading(draws, image.shape, settings)
     image = jnp.where(is_ct, image, shaded)
@@ -169,20 +173,22 @@ def _values(values: dict, pick) -> np.ndarray:
 
 
 def _looks(draws: _Draws, settings: Settings) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Intensity and texture of each tissue, [tissue], and whether it is a CT."""
+    """Of each tissue the intensity, real and imaginary [tissue, 2], and texture; is it a CT?"""
     family = draws.uniform()
     is_ct, is_mr = family < settings.ct, family < settings.ct + settings.mr
     attenuation, by_sequence, by_chance = _ct(draws, settings), _mr(draws), _any(draws)
-    looks = jnp.where(is_ct, attenuation, jnp.where(is_mr, by_sequence, by_chance))
+    flat = jnp.where(is_ct, attenuation, by_chance)
+    flat = jnp.stack([flat, jnp.zeros_like(flat)], axis=1)
+    looks = jnp.where(is_mr & ~is_ct, by_sequence, flat)
     # Now and then a tissue looks like another.
     other = 1 + (draws.uniform(_COUNT) * (_COUNT - 1)).astype(jnp.int32)
     merged = (draws.uniform(_COUNT) < 0.06) & ~is_ct & (jnp.arange(_COUNT) != Tissue.AIR)
-    looks = jnp.where(merged, looks[other], looks)
+    looks = jnp.where(merged[:, None], looks[other], looks)
     # What lies beside the liver may look as it does: place and shape must tell them apart.
     some, near = draws.uniform(len(_NEIGHBOURS)), draws.normal(len(_NEIGHBOURS))
     for k, group in enumerate(_NEIGHBOURS):
         alike = (_table(group) > 0) & (some[k] < settings.alike)
-        looks = jnp.where(alike, looks[Tissue.LIVER] + 0.06 * near[k], looks)
+        looks = jnp.where(alike[:, None], looks[Tissue.LIVER] + 0.06 * near[k], looks)
     each = draws.uniform(_COUNT) * draws.uniform()
     return looks, settings.texture * each * (1.0 - _table((Tissue.AIR,))), is_ct
 
@@ -212,7 +218,11 @@ def _ct(draws: _Draws, settings: Settings) -> jax.Array:
 
 
 def _mr(draws: _Draws) -> jax.Array:
-    """Signal of a gradient or a spin echo of any timing, with fat or without, enhanced or not."""
+    """Signal of a gradient or a spin echo of any timing, with fat or without, enhanced or not.
+
+    Returns:
+        [tissue, 2], real and imaginary.
+    """
     at_3t, kind, has_fat, fat_left, dose, steatosis, iron, flows = draws.uniform(8)
     tr, te, flip = draws.uniform(3)
     normal = draws.normal(4, _COUNT)
@@ -242,15 +252,17 @@ def _mr(draws: _Draws) -> jax.Array:
     water = (1 - fat) * _spoiled(tr_ms, angle, t1)
     fatty = fat_left * fat * _spoiled(tr_ms, angle, jnp.asarray(_FAT_T1_MS)[field])
     in_phase, out_of_it = water + fatty * jnp.cos(turn), fatty * jnp.sin(turn)
-    gradient_echo = jnp.hypot(in_phase, out_of_it) * jnp.exp(-te_ms * r2star * 1e-3)
+    decay = jnp.exp(-te_ms * r2star * 1e-3)[:, None]
+    gradient_echo = jnp.stack([in_phase, out_of_it], axis=1) * decay
     # A spin echo, of proton density to heavy T2 weighting; blood that flows may leave none.
     tr_ms, te_ms = 500.0 * 16.0**tr, 10.0 * 15.0**te
     decayed = (1 - jnp.exp(-tr_ms / t1)) * jnp.exp(-te_ms / t2)
     flow_void = jnp.where(flows < 0.4, 1.0 - 0.9 * _table(_VESSELS), 1.0)
     spin_echo = ((1 - fat) + fat_left * fat) * decayed * flow_void
-    signal = density * jnp.where(kind < 0.55, gradient_echo, spin_echo)
+    spin_echo = jnp.stack([spin_echo, jnp.zeros_like(spin_echo)], axis=1)
+    signal = density[:, None] * jnp.where(kind < 0.55, gradient_echo, spin_echo)
     # What is far brighter than the rest, water as a rule, is not let take the range.
-    return signal / (jnp.sort(signal)[-6] + 1e-6)
+    return signal / (jnp.sort(jnp.linalg.norm(signal, axis=1))[-6] + 1e-6)
 
 
 def _spoiled(tr_ms: jax.Array, angle: jax.Array, t1_ms: jax.Array) -> jax.Array:
@@ -261,7 +273,7 @@ def _spoiled(tr_ms: jax.Array, angle: jax.Array, t1_ms: jax.Array) -> jax.Array:
 
 def _any(draws: _Draws) -> jax.Array:
     """Intensities by chance: each tissue one of its own, but for what belongs together."""
-    levels, choice, nearby = draws.uniform(_COUNT), draws.uniform(6), draws.normal(_COUNT)
+    levels, choice, nearby = draws.uniform(_COUNT), draws.uniform(7), draws.normal(_COUNT)
     liver = levels[Tissue.LIVER]
 
     def tie(values: jax.Array, chosen: tuple[Tissue, ...], to: jax.Array, holds: jax.Array):
@@ -278,7 +290,9 @@ def _any(draws: _Draws) -> jax.Array:
     dark = 0.15 * draws.uniform(_COUNT)
     is_dark = (_table(_SIGNALLESS) > 0) & (choice[5] < 0.85)
     levels = jnp.where(is_dark, dark, levels)
-    return levels.at[Tissue.AIR].set(jnp.where(choice[5] < 0.95, 0.0, levels[Tissue.AIR]))
+    levels = levels.at[Tissue.AIR].set(jnp.where(choice[5] < 0.95, 0.0, levels[Tissue.AIR]))
+    # Now and then fat opposes water.
+    return jnp.where((_table(fats) > 0) & (choice[6] < 0.2), -levels, levels)
 
 
 def _pooled(values: jax.Array) -> jax.Array:

@@ -138,6 +138,18 @@ def test_an_organ_beside_the_liver_may_look_as_it_does():
     assert 2 * apart(1.0) < apart(0.0)
 
 
+def test_where_fat_opposes_water_their_border_is_dark():
+    labels = np.full((3, SIZE, SIZE), Tissue.LIVER, np.uint8)
+    labels[:, :, 11:] = Tissue.VISCERAL_FAT  # a pixel of both in every row
+    labels[:, 16:] = Tissue.AIR
+    images, _ = rendered(labels, dataclasses.replace(BARE, mr=1.0))
+    liver, border, fat = images[:, 4, 2], images[:, 4, 5], images[:, 4, 10]
+    dark = border < 0.7 * np.minimum(liver, fat)
+    assert 2 < dark.sum() < COUNT - 5
+    ct, _ = rendered(labels, dataclasses.replace(BARE, ct=1.0))
+    np.testing.assert_allclose(ct[:, 4, 5], (ct[:, 4, 2] + ct[:, 4, 10]) / 2, atol=1e-3)
+
+
 def test_ct_has_its_tissues_in_order():
     images, _ = rendered(body(), dataclasses.replace(BARE, ct=1.0))
     air, fat, liver, muscle = (images[:, r, c] for r, c in ((0, 0), (1, 8), (8, 10), (13, 8)))
