@@ -85,7 +85,8 @@ def _measured(run: pathlib.Path, manifest: str) -> dict[str, list[dict[str, Any]
     predictor = Predictor.from_checkpoint(run)
     groups: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
     for case in zero_shot.phantom_cases(manifest, "test"):
-        groups[case.group].append(zero_shot.figures(case, zero_shot.found(predictor, case)))
+        mask, _ = zero_shot.found(predictor, case)
+        groups[case.group].append(zero_shot.figures(case, mask))
     files.write_json(kept, groups)
     return groups
 

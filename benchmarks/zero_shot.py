@@ -1,8 +1,8 @@
 """What a network finds on scans that it never saw: real ones, and the phantom's techniques.
 
-The masks are those of `predict`: the largest component with its holes filled, on the scan's own
-grid. Real scans come from the folder that holds ct_dicom, ct_native and mr_t2spir; of the pelvis of
-ct_native, below its liver, the volume taken for liver is told.
+The masks are those of `predict`: the largest component without holes and necks, on the scan's own
+grid. Real scans come from the folder that holds ct_dicom, ct_native and mr_t2spir. Of slices below
+the liver, such as the pelvis of ct_native, the volume taken for liver is told.
 """
 
 import collections
@@ -22,6 +22,7 @@ from liver_jax import cli, files
 from liver_jax.biometry import volumetry
 from liver_jax.cohort import manifest
 from liver_jax.evaluation import overlap
+from liver_jax.examine import trust
 from liver_jax.inference import postprocess
 from liver_jax.inference.predictor import Predictor
 from liver_jax.volume import geometry, nifti, reader
@@ -30,12 +31,14 @@ from liver_jax.volume.geometry import Volume
 USAGE = """
 Dice of a network on scans that it never saw.
 
-  python -m benchmarks.zero_shot --checkpoint=RUN --data=FOLDER --manifest=PHANTOM.csv
+  python -m benchmarks.zero_shot --data=FOLDER --manifest=PHANTOM.csv
 
-  --checkpoint=RUN   the network
+  --checkpoint=RUN   the network; default builtin
   --data=FOLDER      real scans; default $LIVER_JAX_TEST_DATA
   --manifest=FILE    a phantom's manifest, whose examinations of --split count; may be left out
   --split=NAME       default test
+  --consensus        all echoes vote, in place of the first
+  --augmented  --contrasts   as of predict
   --masks=FOLDER     where masks are put, to be looked at
   --output=FILE      also writes the figures as JSON
 """
@@ -43,11 +46,13 @@ Dice of a network on scans that it never saw.
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags."""
-    for name in ("checkpoint", "manifest", "masks", "output"):
+    for name in ("manifest", "masks", "output"):
         flags.DEFINE_string(name, None, "See --help.", values)
+    for name in ("consensus", "augmented", "contrasts"):
+        flags.DEFINE_bool(name, False, "See --help.", values)
+    flags.DEFINE_string("checkpoint", "builtin", "See --help.", values)
     flags.DEFINE_string("data", os.environ.get("LIVER_JAX_TEST_DATA"), "See --help.", values)
     flags.DEFINE_string("split", "test", "See --help.", values)
-    flags.mark_flag_as_required("checkpoint", values)
 
 
 def main(given: flags.FlagValues = flags.FLAGS) -> None:
@@ -56,10 +61,10 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
     groups: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
     for case in itertools.chain(
         real_cases(given.data) if given.data else (),
-        phantom_cases(given.manifest, given.split) if given.manifest else (),
+        phantom_cases(given.manifest, given.split, given.consensus) if given.manifest else (),
     ):
-        mask = found(predictor, case)
-        groups[case.group].append(figures(case, mask))
+        mask, doubts = found(predictor, case, given.augmented, given.contrasts)
+        groups[case.group].append(figures(case, mask) | doubts)
         if given.masks:
             path = pathlib.Path(given.masks) / f"{case.name}.nii.gz"
             nifti.write(path, mask.astype(np.uint8), case.scan)
@@ -71,7 +76,7 @@ def main(given: flags.FlagValues = flags.FLAGS) -> None:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Case:
-    """A scan (its first echo) and its manual mask, on one grid."""
+    """A scan (its first echo, or all) and its manual mask, on one grid."""
 
     group: str
     name: str
@@ -80,11 +85,25 @@ class Case:
     truth: np.ndarray
 
 
-def found(predictor: Predictor, case: Case) -> np.ndarray:
-    """The mask as `predict` makes it."""
-    probability = predictor.probability(case.scan, case.modality, case.name)
-    mask = postprocess.largest_component(postprocess.threshold(probability))
-    return postprocess.fill_holes(mask)
+def found(
+    predictor: Predictor, case: Case, augmented: bool = False, contrasts: bool = False
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """The mask as `predict` makes it, and what is told of it there."""
+    made = predictor.consensus(case.scan, case.modality, case.name, augmented, contrasts)
+    mask, cut = postprocess.cleaned(postprocess.threshold(made.probability), case.scan.affine)
+    agreement = {"echo_dice": made.echo_dice, "contrast_dice": made.contrast_dice}
+    judged = trust.judge(
+        mask,
+        made.probability,
+        case.scan.affine,
+        case.scan.data if case.scan.data.ndim == 3 else case.scan.data[..., 0],
+        case.modality,
+        made.doubts(),
+        agreement,
+        cut,
+        trust.threshold(predictor.config),
+    )
+    return mask, judged.to_json()
 
 
 def figures(case: Case, mask: np.ndarray) -> dict[str, Any]:
@@ -100,9 +119,9 @@ def figures(case: Case, mask: np.ndarray) -> dict[str, Any]:
         geometry.canonical_view(Volume(array, case.scan.affine)).data
         for array in (mask, case.truth)
     ]
-    without = ~both[1].any(axis=(0, 1))
-    row["slices_without_liver"] = int(without.sum())
-    row["volume_ml_without_liver"] = float(both[0][..., without].sum()) * case.scan.voxel_volume_ml
+    lowest = int(np.flatnonzero(both[1].any(axis=(0, 1)))[0])
+    row["slices_below_liver"] = lowest
+    row["volume_ml_below_liver"] = float(both[0][..., :lowest].sum()) * case.scan.voxel_volume_ml
     return row
 
 
@@ -111,10 +130,10 @@ def words(group: str, rows: Sequence[Mapping[str, Any]]) -> str:
     dice = [row["dice"] or 0.0 for row in rows]
     spread = f" +/- {statistics.stdev(dice):.3f}, lowest {min(dice):.3f}" if dice[1:] else ""
     each = ", ".join(f"{value:.3f}" for value in dice) if len(dice) < 8 else ""
-    false_ml = max(row["volume_ml_without_liver"] for row in rows)
+    false_ml = max(row["volume_ml_below_liver"] for row in rows)
     return (
         f"{group:16} n {len(dice):3}  {statistics.mean(dice):.3f}{spread}  {each}"
-        f"  in slices without liver at most {false_ml:.1f} mL"
+        f"  below the liver at most {false_ml:.1f} mL"
     )
 
 
@@ -133,12 +152,12 @@ def real_cases(folder: str | pathlib.Path) -> Iterator[Case]:
     yield Case("ct_native", "ct_native", scan, "CT", truth)
 
 
-def phantom_cases(path: str | pathlib.Path, split: str) -> Iterator[Case]:
+def phantom_cases(path: str | pathlib.Path, split: str, all_echoes: bool = False) -> Iterator[Case]:
     """A manifest's examinations, grouped by technique and phase."""
     for exam in manifest.read(path):
         if exam.split == split:
             scan = manifest.load_image(exam)
-            first = scan.data if scan.data.ndim == 3 else scan.data[..., 0]
+            first = scan.data if scan.data.ndim == 3 or all_echoes else scan.data[..., 0]
             group = f"{exam.technique}:{exam.contrast_phase}".removesuffix(":")
             truth = manifest.load_mask(exam).data > 0
             yield Case(group, exam.exam_id, Volume(first, scan.affine), exam.modality, truth)

@@ -5,7 +5,8 @@
 
 Paper, Training: 60 image sets, 30 2D SPGR (a subset of stage 1's, so that the network does not
 forget), 10 contrast-enhanced CT and 20 T1-weighted hepatobiliary phase; so in both sizes.
-`--config.init.checkpoint=none` trains the same data from random weights.
+`--config.init.checkpoint=none` trains the same data from random weights, `builtin` from those that
+come along.
 """
 
 import ml_collections

@@ -30,6 +30,8 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
         temporary = pathlib.Path(folder) / path.name
         yield temporary
+        # Some libraries make files that only their owner may read.
+        temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
 
 

@@ -44,7 +44,7 @@ Segments the liver and measures it: volume, dimensions, fat (PDFF) and R2* from 
   --echo=K            of several, the one to segment (default: 1), or consensus of all
   --augmented         averages over images slightly turned and magnified; --contrasts over other
                       grey values (exponents, inverted); slower
-  --nopostprocessed   the mask as the network finds it: all components, with their holes
+  --nopostprocessed   the mask as the network finds it: all components, with holes and necks
   --probability  --nopictures  --strict (exit code 4 if flagged)
   --keep_identifiers  lets file names and DICOM's patient and UIDs into measurements.json
   --te_ms=A,B,C --field_strength_t=T   of echoes, where the file does not tell: PDFF and R2*
@@ -60,6 +60,7 @@ Exit codes: 0 finished, 1 failed, 2 refused input or flags, 3 empty mask, 4 flag
 """
 
 _EMPTY, _FLAGGED = 3, 4
+_CARD = "see liver_jax/checkpoint/builtin/MODEL_CARD.md"
 
 # Which flags need which: given without it, they would be ignored in silence.
 _NEEDED = {
@@ -117,6 +118,8 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int:
         export.write(Predictor.from_checkpoint(given.checkpoint), path, given.half)
         print(f"the network is in {path}; give it as --checkpoint")
         return cli.FINISHED
+    if given.checkpoint == trained.BUILTIN:
+        print(f"note: with the weights that come along, which no image trained: {_CARD}")
     stop = StopRequest(_STOPPED)
     stop.listen()
     output = pathlib.Path(given.output)

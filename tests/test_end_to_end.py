@@ -43,18 +43,19 @@ def succeed(run, name, *arguments):
     return out
 
 
-def train(run, folder, stage, subjects, initial="none"):
+def train(run, folder, stage, subjects, initial="none", name=None, **other):
     fields = SMALL | {
         "data.manifests": folder / "phantom" / "manifest.csv",
         "data.cache": folder / "slices",
         "data.train_subjects": subjects,
         "init.checkpoint": initial,
+        **other,
     }
     return succeed(
         run,
         "main",
         f"--config={ROOT / 'configs' / stage}.py:demo",
-        f"--workdir={folder / stage}",
+        f"--workdir={folder / (name or stage)}",
         *(f"--config.{name}={value}" for name, value in fields.items()),
     )
 
@@ -114,6 +115,28 @@ def test_predict_writes_a_mask_on_the_scans_own_grid(run, folder, tmp_path):
     assert mask.shape == image.shape
     np.testing.assert_array_equal(mask.affine, image.affine)
     assert np.count_nonzero(np.asarray(mask.dataobj)) == measured["mask_voxels"]
+
+
+def test_the_network_that_comes_along_is_used_without_being_asked(run, folder, tmp_path):
+    scan = next((folder / "phantom" / "exams").glob("*-ct/image.nii.gz"))
+    succeed(run, "predict", f"--input={scan}", "--modality=CT", f"--output={tmp_path}")
+    found, truth = (
+        np.asarray(nibabel.load(path).dataobj) > 0
+        for path in (tmp_path / "mask.nii.gz", scan.with_name("mask.nii.gz"))
+    )
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.8
+    assert "anycontrast" in json.loads((tmp_path / "measurements.json").read_text())["checkpoint"]
+
+
+def test_a_stage_starts_from_the_network_that_comes_along(run, folder):
+    its = {"model.base_features": 16, "model.depth": 4, "train.steps": 1}
+    sets = "spgr2d=2,ct=2,hbp_t1w=2"
+    out = train(run, folder, "stage2", sets, "builtin", "from_builtin", **its)
+    assert "weights from" in out and "anycontrast" in out
+    rows = [line.split() for line in out.splitlines()]
+    assert ["skipped", "0", "0"] in rows and ["reinitialised", "0", "0"] in rows
+    record = json.loads((folder / "from_builtin" / "run.json").read_text())["record"]
+    assert "anycontrast" in record["initial"]
 
 
 def test_predict_refuses_what_it_cannot_read(run, folder, tmp_path):

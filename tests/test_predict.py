@@ -328,6 +328,7 @@ class Network:
 
     checkpoint, step, record = "runs/fake/best", 10, types.MappingProxyType({})
     record_sha256 = None
+    config = types.MappingProxyType({})
     level = 100.0
 
     def __init__(self):

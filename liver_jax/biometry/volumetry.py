@@ -55,22 +55,22 @@ def volume_ml(
     """
     steps_mm = np.asarray(affine, np.float64)[:3, :3]  # column k: one voxel along axis k
     if section_positions_mm is None:
-        section_axis = _section_axis(affine)
+        across = section_axis(affine)
     else:
         positions_mm = np.asarray(section_positions_mm, np.float64)
-        section_axis = _axis_along(positions_mm, steps_mm)
-    row_axis, column_axis = (axis for axis in range(3) if axis != section_axis)
+        across = _axis_along(positions_mm, steps_mm)
+    row_axis, column_axis = (axis for axis in range(3) if axis != across)
     normal_mm2 = np.cross(steps_mm[:, row_axis], steps_mm[:, column_axis])
     pixel_area_mm2 = float(np.linalg.norm(normal_mm2))
     normal = normal_mm2 / pixel_area_mm2
     if section_positions_mm is None:
-        thickness_mm = np.full(mask.shape[section_axis], abs(steps_mm[:, section_axis] @ normal))
+        thickness_mm = np.full(mask.shape[across], abs(steps_mm[:, across] @ normal))
     else:
         thickness_mm = _thickness_mm(positions_mm @ normal)
-    if thickness_mm.size != mask.shape[section_axis]:
+    if thickness_mm.size != mask.shape[across]:
         raise ValueError(
-            f"{thickness_mm.size} positions for {mask.shape[section_axis]} sections "
-            f"(axis {section_axis} of {mask.shape})"
+            f"{thickness_mm.size} positions for {mask.shape[across]} sections "
+            f"(axis {across} of {mask.shape})"
         )
     areas_mm2 = np.count_nonzero(mask, axis=(row_axis, column_axis)) * pixel_area_mm2
     return float(areas_mm2 @ thickness_mm / 1000.0)
@@ -91,8 +91,8 @@ def section_areas_cm2(mask: np.ndarray, affine: np.ndarray) -> list[Section]:
         The sections in the order of the grid; an empty list for an empty mask.
     """
     affine = np.asarray(affine, np.float64)
-    section_axis = _section_axis(affine)
-    in_plane = tuple(axis for axis in range(3) if axis != section_axis)
+    across = section_axis(affine)
+    in_plane = tuple(axis for axis in range(3) if axis != across)
     normal_mm2 = np.cross(*(affine[:3, axis] for axis in in_plane))
     pixel_area_mm2 = float(np.linalg.norm(normal_mm2))
     upwards = normal_mm2 / (pixel_area_mm2 * np.sign(normal_mm2[2]))
@@ -100,7 +100,7 @@ def section_areas_cm2(mask: np.ndarray, affine: np.ndarray) -> list[Section]:
     held = np.flatnonzero(pixels)
     if not held.size:
         return []
-    first_mm, step_mm = upwards @ affine[:3, 3], upwards @ affine[:3, section_axis]
+    first_mm, step_mm = upwards @ affine[:3, 3], upwards @ affine[:3, across]
     return [
         Section(
             index=index,
@@ -111,7 +111,7 @@ def section_areas_cm2(mask: np.ndarray, affine: np.ndarray) -> list[Section]:
     ]
 
 
-def _section_axis(affine: np.ndarray) -> int:
+def section_axis(affine: np.ndarray) -> int:
     """The axis of the grid nearest to the patient's long axis."""
     return int(np.flatnonzero(geometry.canonical_transform(affine)[:, 0] == 2)[0])
 

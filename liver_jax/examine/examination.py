@@ -105,19 +105,19 @@ def find(
         maps.check(scan.volume, scan.acquired, exam.images[0])
         t1 = fitting.t1_correction(exam, options.fit)
     image = scan.echo(options.echo or 1)
-    segmentation = mask = found = None
+    segmentation = mask = found = cut = None
     if predictor:
         clock.begin("segmenting")
         segmentation = _segmented(scan, image, predictor, options)
         mask = postprocess.threshold(segmentation.probability)
         if options.postprocessed:
-            mask = postprocess.fill_holes(postprocess.largest_component(mask))
+            mask, cut = postprocess.cleaned(mask, scan.volume.affine)
     if fitted:
         clock.begin("fitting echoes")
         found = fitting.fit(scan, mask, options.fit, t1)
     clock.begin("measuring")
     record = _described(scan, options) | _measured(scan, image, mask)
-    record |= _judged(scan, image, mask, segmentation)
+    record |= _judged(scan, image, mask, segmentation, cut, predictor.config if predictor else {})
     record["pdff"] = record["r2star"] = None
     record["pdff_reason"] = _NO_MASK if mask is None else _EMPTY_MASK
     record["maps"] = fitting.facts(found, scan, mask, options.fit, t1) if found else None
@@ -233,7 +233,12 @@ def _measured(scan: Scan, image: Volume, mask: np.ndarray | None) -> dict:
 
 
 def _judged(
-    scan: Scan, image: Volume, mask: np.ndarray | None, segmentation: Segmentation | None
+    scan: Scan,
+    image: Volume,
+    mask: np.ndarray | None,
+    segmentation: Segmentation | None,
+    cut: np.ndarray | None,
+    config: Mapping,
 ) -> dict:
     if mask is None:
         nothing = {"volume_interval_ml": None, "volume_interval_ml_reason": _NO_MASK}
@@ -249,6 +254,8 @@ def _judged(
             "echo_dice": segmentation.echo_dice,
             "contrast_dice": segmentation.contrast_dice,
         },
+        cut=cut,
+        low_confidence=trust.threshold(config),
     ).to_json()
 
 
@@ -291,7 +298,7 @@ def _split(stages: Mapping[str, float], segmentation: Segmentation | None) -> di
     seconds = {names[name]: spent for name, spent in stages.items() if name in names}
     inner = dict(segmentation.seconds) if segmentation else {}
     if "segmenting" in stages:
-        # Threshold, largest component and holes: what the network's own stages leave.
+        # Threshold, largest component, holes and necks: what the network's own stages leave.
         inner["postprocess"] = max(0.0, stages["segmenting"] - sum(inner.values()))
     return {name: round(spent, 3) for name, spent in (seconds | inner).items()}
 

@@ -45,7 +45,7 @@ class Options:
         echo: The echo to segment, from 1; None for the consensus of all.
         augmented: Whether to average over images slightly turned and magnified.
         contrasts: Whether to average over images with other grey values.
-        postprocessed: Whether to keep the largest component alone, with its holes filled.
+        postprocessed: Whether to keep the largest component alone, without holes and necks.
         probability: Whether to write the probability map.
         pictures: Whether to write preview.png and report.html.
         keep_identifiers: Whether file names and a DICOM file's identifiers may be written.

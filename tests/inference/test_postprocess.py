@@ -61,3 +61,44 @@ def test_an_empty_mask_stays_empty():
     empty = np.zeros((4, 4, 4), bool)
     assert not postprocess.largest_component(empty).any()
     assert not postprocess.fill_holes(empty).any()
+
+
+def tower(*areas):
+    """Sections of so many voxels each, one above the other, [x, y, z]."""
+    mask = np.zeros((40, 1, len(areas)), bool)
+    for level, area in enumerate(areas):
+        mask[:area, 0, level] = True
+    return mask
+
+
+@pytest.mark.parametrize("affine", [np.eye(4), np.diag([1.0, 1.0, -2.0, 1.0])])
+def test_what_hangs_by_a_neck_is_cut_off_at_the_neck(affine):
+    liver_and_bowel = tower(8, 11, 4, 9, 20, 30, 28, 15, 3)
+    found = postprocess.cut_necks(liver_and_bowel, affine)
+    np.testing.assert_array_equal(found, tower(0, 0, 4, 9, 20, 30, 28, 15, 3))
+    upside_down = postprocess.cut_necks(liver_and_bowel[:, :, ::-1], affine)
+    np.testing.assert_array_equal(upside_down, found[:, :, ::-1])
+
+
+def test_a_section_that_grows_a_little_or_above_half_of_the_largest_is_no_neck():
+    for areas in ((4, 9, 20, 30, 18, 29, 14), (3, 12, 9, 13, 30, 20, 10, 14, 6), (7,), (0, 5, 0)):
+        np.testing.assert_array_equal(
+            postprocess.cut_necks(tower(*areas), np.eye(4)), tower(*areas)
+        )
+
+
+def test_the_sections_are_those_across_the_patients_long_axis():
+    turned = np.array([[0.0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]])  # axis 0 is z
+    mask = tower(9, 2, 9, 20)
+    found = postprocess.cut_necks(mask.transpose(2, 1, 0), turned)
+    np.testing.assert_array_equal(found, tower(0, 2, 9, 20).transpose(2, 1, 0))
+
+
+def test_what_is_given_out_is_one_piece_and_the_cut_is_told():
+    mask = tower(8, 11, 1, 9, 20, 0)
+    mask[30:32, 0, 5] = True  # apart
+    kept, cut = postprocess.cleaned(mask, np.eye(4))
+    np.testing.assert_array_equal(kept, tower(0, 0, 1, 9, 20, 0))
+    assert cut.sum() == 8 + 11
+    empty, nothing = postprocess.cleaned(np.zeros_like(mask), np.eye(4))
+    assert not empty.any() and not nothing.any()

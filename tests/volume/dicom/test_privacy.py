@@ -24,6 +24,7 @@ from liver_jax.volume.dicom import derived
 class Network:
     checkpoint, step, record = "runs/fake/best", 10, types.MappingProxyType({})
     record_sha256 = None
+    config = types.MappingProxyType({})
 
     def segment(self, volume, modality, subject, augmented=False, contrasts=False):
         if volume.data.max() > 2000:
