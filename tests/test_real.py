@@ -10,7 +10,9 @@ import nibabel
 import numpy as np
 import pytest
 
+from benchmarks import zero_shot
 from liver_jax.cohort import manifest
+from liver_jax.inference.predictor import Predictor
 from liver_jax.phantom import cohort as phantom
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -95,3 +97,20 @@ def test_real_scans_beside_phantoms_from_manifest_to_masks(real_data, tmp_path):
         np.testing.assert_allclose(mask.affine, image.affine, atol=1e-5)
         volume_ml = np.asarray(mask.dataobj).sum() * np.prod(image.header.get_zooms()) / 1000
         assert case["volume_ml_auto"] == pytest.approx(volume_ml, rel=1e-4)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_the_weights_that_come_along_find_livers_they_never_saw(real_data):
+    """The floors; what is reached is in the model card."""
+    predictor = Predictor.from_checkpoint("builtin")
+    dice, below_ml = {}, {}
+    for case in zero_shot.real_cases(real_data):
+        mask, _ = zero_shot.found(predictor, case)
+        figures = zero_shot.figures(case, mask)
+        dice.setdefault(case.group, []).append(figures["dice"])
+        below_ml[case.name] = figures["volume_ml_below_liver"]
+    assert dice["ct_dicom"][0] > 0.92
+    assert len(dice["mr_t2spir"]) == 5
+    assert min(dice["mr_t2spir"]) > 0.6 and np.mean(dice["mr_t2spir"]) > 0.78
+    assert below_ml["ct_native"] < 10
