@@ -76,7 +76,7 @@ def cut_necks(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
     half of the largest is followed by one half as large again, all beyond the smallest between them
     is taken off, unless it is more than a fifth of the mask. Nothing is taken off the livers of 480
     label maps (240 procedural bodies, resections and cirrhosis among them, and 6 real people bent
-    40 times), nor off 24 other phantoms' and 5 manual masks of MRI.
+    40 times), nor off 22 other phantoms' and 5 manual masks of MRI.
 
     Args:
         mask: bool [x, y, z].
