@@ -157,10 +157,10 @@ def _masks(folder: pathlib.Path) -> dict[str, Any]:
 
 def _arrays(folder: pathlib.Path) -> dict[str, str]:
     """Every array of the last checkpoint, the optimiser's too, by its hash."""
-    from liver_jax.checkpoint import store
+    from liver_jax.checkpoint import naming, store
 
     location = store.resolve(folder / "latest")
-    arrays = store.named(store._arrays(location, store._metadata(location)))
+    arrays = naming.named(store._arrays(location, store._metadata(location)))
     return {name: hashlib.sha256(leaf.tobytes()).hexdigest() for name, leaf in arrays.items()}
 
 

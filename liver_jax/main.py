@@ -127,7 +127,9 @@ def _read(config: ml_collections.ConfigDict, begun: bool) -> list[manifest.Exam]
                 f"--cohort=phantom --size={config.size} --output={pathlib.Path(path).parent}",
             )
     initial = config.init.checkpoint
-    if initial != "none" and not begun and not trained.is_file(initial):
+    if initial != "none" and not begun and trained.is_file(initial):
+        trained.load(initial)  # a bad file is refused here, not when all slices are made
+    elif initial != "none" and not begun:
         try:
             store.resolve(initial)
         except InputError:

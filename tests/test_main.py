@@ -12,7 +12,7 @@ import pytest
 from absl import flags
 
 from liver_jax import main
-from liver_jax.checkpoint import store
+from liver_jax.checkpoint import naming, store
 from liver_jax.cohort import manifest
 from liver_jax.errors import InputError
 from liver_jax.physics.tissues import Tissue
@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 def weights(workdir):
     model = store.read_model(store.resolve(pathlib.Path(workdir) / "latest"))
-    return {name: leaf for name, leaf in store.named(model).items()}
+    return {name: leaf for name, leaf in naming.named(model).items()}
 
 
 def assert_same_weights(first, second):
@@ -136,6 +136,7 @@ def test_sigterm_saves_and_says_run_me_again(program, small_run, tmp_path):
         ({"data.weights": "spgr2d=-1"}, "is not technique=number"),
         ({"data.manifests": "absent.csv"}, "liver_jax.prepare --cohort=phantom --size=demo"),
         ({"init.checkpoint": "absent"}, "liver_jax.main --config=configs/stage1.py:demo"),
+        ({"init.checkpoint": "absent.safetensors"}, "absent.safetensors: cannot be read"),
         ({"data.size": 30}, "30 is not divisible by 4"),
         ({"train.steps": 0}, "0 is not positive"),
         ({"model.norm": "layer"}, "'layer' is unknown"),

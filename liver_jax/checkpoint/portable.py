@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from liver_jax import files
+from liver_jax.checkpoint import naming
 from liver_jax.errors import InputError
 from liver_jax.model import unet
 
@@ -49,11 +50,7 @@ class Portable:
 
 def flatten(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The variables by name, as the file has them: `params/encoder_0/conv_0/kernel`."""
-    leaves = jax.tree_util.tree_flatten_with_path(dict(variables))[0]
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
-        for path, leaf in leaves
-    }
+    return {name: np.asarray(leaf) for name, leaf in naming.named(dict(variables)).items()}
 
 
 def unflatten(tensors: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,7 +146,7 @@ def read(path: str | os.PathLike) -> Portable:
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(path, "does not say what network it holds", _REMEDY) from error
     program = tensors.pop(PROGRAM, np.empty(0, np.uint8)).tobytes()
-    tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+    tensors = {name: tensor.astype(np.float32, copy=False) for name, tensor in tensors.items()}
     _check_tensors(path, architecture, tensors)
     return Portable(unflatten(tensors), network, program)
 
@@ -208,10 +205,7 @@ def _check_tensors(
         )
     except ValueError as error:  # channels that cannot be split into groups
         raise InputError(path, f"holds a network that cannot be: {error}", _REMEDY) from error
-    leaves = jax.tree_util.tree_flatten_with_path(like)[0]
-    wanted = {
-        jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves
-    }
+    wanted = {name: leaf.shape for name, leaf in naming.named(like).items()}
     found = {name: tensor.shape for name, tensor in tensors.items()}
     if wanted != found:
         differing = sorted({*wanted, *found}, key=lambda name: (name in wanted, name))

@@ -21,6 +21,7 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers
 
 from liver_jax import files
+from liver_jax.checkpoint import naming
 from liver_jax.errors import InputError
 
 _FOLDER = "checkpoints"
@@ -222,14 +223,8 @@ def read_model(location: Location) -> dict[str, Any]:
     return restored
 
 
-def named(tree: Any) -> dict[str, Any]:
-    """Leaves by path, in the tree's own order: `params/encoder_0/Conv3x3_0/kernel`."""
-    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
-
-
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(leaf.shape) for name, leaf in named(tree).items()}
+    return {name: tuple(leaf.shape) for name, leaf in naming.named(tree).items()}
 
 
 def _arrays(location: Location, wanted: Any) -> dict[str, Any]:
@@ -260,7 +255,7 @@ def _checksums(state: Any) -> dict[str, int]:
     local = jax.device_get(jax.tree.map(_local, state))
     return {
         name: zlib.crc32(np.ascontiguousarray(leaf).tobytes())
-        for name, leaf in named(local).items()
+        for name, leaf in naming.named(local).items()
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from liver_jax.checkpoint import portable, store
+from liver_jax.checkpoint import naming, portable, store
 from liver_jax.errors import InputError
 
 # The network that comes with the project; a folder of that name is `./builtin`.
@@ -99,7 +99,7 @@ def transfer(source: Trained, variables: Mapping[str, Any]) -> tuple[dict[str, A
     Raises:
         InputError: A parameter of another shape, or none in common: another architecture.
     """
-    fresh, saved = store.named(dict(variables)), store.named(dict(source.variables))
+    fresh, saved = naming.named(dict(variables)), naming.named(dict(source.variables))
     common = [name for name in fresh if name in saved]
     store.refuse_other_shapes(
         source.checkpoint,

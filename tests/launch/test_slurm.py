@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from liver_jax.checkpoint import store
+from liver_jax.checkpoint import naming, store
 
 ROOT = pathlib.Path(__file__).parents[2]
 SCRIPT = ROOT / "launch" / "slurm.sbatch"
@@ -17,7 +17,7 @@ STEPS = 120
 
 
 def weights(workdir):
-    return store.named(store.read_model(store.resolve(workdir / "latest")))
+    return naming.named(store.read_model(store.resolve(workdir / "latest")))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 
-from liver_jax.checkpoint import store
+from liver_jax.checkpoint import naming, store
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,7 @@ def finish(processes):
 
 def arrays(workdir):
     location = store.resolve(pathlib.Path(workdir) / "latest")
-    return store.named(store.read_model(location))
+    return naming.named(store.read_model(location))
 
 
 def test_devices_and_processes_end_with_the_same_network(start, tmp_path):
