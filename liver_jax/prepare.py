@@ -1,4 +1,4 @@
-"""Prepares cohorts: writes a phantom, checks a manifest, describes it, assigns its splits."""
+"""Prepares cohorts: from downloads or a phantom to a manifest, checked, described and split."""
 
 import os
 import pathlib
@@ -7,6 +7,12 @@ from absl import flags
 
 from liver_jax import cli
 from liver_jax.cohort import check, gallery, manifest, parse, splits, table1
+from liver_jax.cohort.exam import SPLITS
+from liver_jax.cohort.intake import write
+from liver_jax.cohort.intake.case import Found
+from liver_jax.cohort.intake.download import Download
+from liver_jax.cohort.intake.own import Own
+from liver_jax.cohort.layouts import bids, catalogue, folders, nnunet
 from liver_jax.errors import InputError
 from liver_jax.phantom import anatomies
 from liver_jax.phantom import cohort as phantom
@@ -14,25 +20,31 @@ from liver_jax.phantom import cohort as phantom
 USAGE = """
 Prepares a cohort; give one of these.
 
+  python -m liver_jax.prepare --cohort=lits --source=DOWNLOAD --output=DIR
   python -m liver_jax.prepare --cohort=phantom --size=demo --output=DIR --seed=0
   python -m liver_jax.prepare --check=manifest.csv
-  python -m liver_jax.prepare --table1=manifest.csv
-  python -m liver_jax.prepare --assign_splits=manifest.csv --output=new.csv --seed=0
-  python -m liver_jax.prepare --gallery=manifest.csv --output=DIR
 
-  --cohort=phantom        writes examinations whose truth is known, and their manifest.csv
+  --cohort=NAME           a public cohort as it was downloaded; --cohort=help lists them
+    --source=DIR          the download: folders, zips and tars as they are; part of it will do
+    --split=test          puts all of it into one split
+  --cohort=nnunet|bids    one's own dataset in these forms, in --source
+  --cohort=folders        --images=DIR --masks=DIR --pattern='{subject}.nii.gz,{subject}_seg.nii.gz'
+    --modality --technique --liver_labels=1,2   of one's own, where the files do not tell
+    --write               after a look at the pairs
+  --cohort=phantom        examinations whose truth is known
     --size=demo|paper|gallery  98 easy ones; the paper's 876; 20 full of findings
     --counts=A=N,B=N      other numbers, such as spgr2d/train=30,ct:unenhanced/test/external=4
     --anatomies=DIR       shapes from multi-organ label maps (X.nii.gz and X.tsv with their names)
-    --workers=N           processes; default one for each core
   --cohort=anatomies      label maps of many bodies without images, for configs/anycontrast.py
     --counts=procedural=N,real_shape=N   of each source; the second bends the maps of --anatomies
   --check=FILE            reads every file that a manifest names and lists all faults
-  --table1=FILE           subjects and examinations by technique, cohort and split, with spacing,
-                          field strength, echo times and demographics; and what is left out, and why
+  --table1=FILE           subjects and examinations by technique, cohort and split; who is left out
   --assign_splits=FILE    gives train, validation or test, by subject, to rows that have no split
     --fractions=A,B,C     of subjects; default 0.7,0.1,0.2
+    --splits=published|F  as the cohort's authors, or as another manifest F, has them
+    --folds=K             writes fold1.csv to foldK.csv for cross-validation into --output
   --gallery=FILE          a page of pictures of a manifest's examinations, with their masks
+  --workers=N             processes; default one for each core
 """
 
 
@@ -49,6 +61,17 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string("counts", "", "Examinations of the phantom cohort.", values)
     flags.DEFINE_string("anatomies", None, "Folder of label maps.", values)
     flags.DEFINE_string("gallery", None, "Manifest to show.", values)
+    flags.DEFINE_string("source", None, "The download.", values)
+    flags.DEFINE_enum("split", "", ["", *SPLITS], "Split of all examinations.", values)
+    flags.DEFINE_string("images", None, "Folder of images.", values)
+    flags.DEFINE_string("masks", None, "Folder of masks.", values)
+    flags.DEFINE_string("pattern", None, "Names of image and mask.", values)
+    flags.DEFINE_enum("modality", "", ["", "CT", "MR"], "Modality of own scans.", values)
+    flags.DEFINE_string("technique", "", "Technique of own scans.", values)
+    flags.DEFINE_string("liver_labels", "", "Values of own masks that are liver.", values)
+    flags.DEFINE_bool("write", False, "Write what was shown.", values)
+    flags.DEFINE_string("splits", None, "Splits to follow.", values)
+    flags.DEFINE_integer("folds", None, "Folds.", flag_values=values)
     flags.DEFINE_string("fractions", "0.7,0.1,0.2", "Train, validation, test.", values)
 
 
@@ -68,13 +91,79 @@ def _output(given: flags.FlagValues) -> pathlib.Path:
 
 
 def _write_cohort(given: flags.FlagValues) -> None:
-    if given.cohort not in _COHORTS:
-        fault = f"there is no cohort {given.cohort!r}"
-        raise InputError("--cohort", fault, f"Give one of {', '.join(_COHORTS)}")
-    folder = pathlib.Path(given.anatomies) if given.anatomies else None
-    workers = given.workers or len(os.sched_getaffinity(0))
-    path = _COHORTS[given.cohort](given, folder, workers)
-    print(f"{path}: {len(manifest.read(path))} examinations")
+    name = given.cohort
+    if name == "help":
+        print(catalogue.describe())
+    elif name in _MADE:
+        folder = pathlib.Path(given.anatomies) if given.anatomies else None
+        path = _MADE[name](given, folder, _workers(given))
+        print(f"{path}: {len(manifest.read(path))} examinations")
+    elif name in catalogue.PUBLIC:
+        layout = catalogue.PUBLIC[name]
+        download = Download(_named(given, "source"), apart=_output(given))
+        found = catalogue.read(layout, download)
+        _take_in(given, name, found, layout.expected)
+    elif name in _OWN:
+        _OWN[name](given)
+    else:
+        remedy = "--cohort=help lists them all"
+        raise InputError("--cohort", f"there is no cohort {name!r}", remedy)
+
+
+def _named(given: flags.FlagValues, flag: str) -> pathlib.Path:
+    if not given[flag].value:
+        raise InputError(f"--{flag}", "it is missing", f"Say where it lies: --{flag}=DIR")
+    return pathlib.Path(given[flag].value)
+
+
+def _workers(given: flags.FlagValues) -> int:
+    return given.workers or len(os.sched_getaffinity(0))
+
+
+def _take_in(given: flags.FlagValues, name: str, found: Found, expected: int = 0) -> None:
+    """Writes a cohort's manifest and tells what became of it."""
+    output = _output(given)
+    exams, left_out = write.write(name, found, output, given.split, _workers(given), True)
+    print(write.describe(output, exams, left_out, expected))
+
+
+def _own(given: flags.FlagValues) -> Own:
+    labels = [part.strip() for part in given.liver_labels.split(",") if part.strip()]
+    if not all(label.isdecimal() and int(label) > 0 for label in labels):
+        fault = f"{given.liver_labels!r} is not a list of labels"
+        raise InputError("--liver_labels", fault, "Write whole numbers from 1 on: 1,2")
+    name = write.plain(_output(given).absolute().name)
+    return Own(
+        cohort=name,
+        modality=given.modality,
+        technique=given.technique,
+        liver_labels=tuple(map(int, labels)),
+    )
+
+
+def _nnunet(given: flags.FlagValues) -> None:
+    download = Download(_named(given, "source"), apart=_output(given))
+    own = _own(given)
+    _take_in(given, own.cohort, catalogue.noted(nnunet.read(download, own), download))
+
+
+def _bids(given: flags.FlagValues) -> None:
+    download = Download(_named(given, "source"), apart=_output(given))
+    own = _own(given)
+    _take_in(given, own.cohort, catalogue.noted(bids.read(download, own), download))
+
+
+def _folders(given: flags.FlagValues) -> None:
+    own = _own(given)
+    images, masks = (
+        Download(_named(given, flag), apart=_output(given)) for flag in ("images", "masks")
+    )
+    found = folders.read(images, masks, given.pattern or "*.nii.gz,*.nii.gz", own)
+    if given.write:
+        _take_in(given, own.cohort, found)
+    else:
+        print(folders.preview(found))
+        print("Nothing is written yet: the same command with --write does.")
 
 
 def _phantom(given: flags.FlagValues, folder: pathlib.Path | None, workers: int) -> pathlib.Path:
@@ -96,7 +185,8 @@ def _anatomies(given: flags.FlagValues, folder: pathlib.Path | None, workers: in
     return anatomies.write(_output(given), given.counts, given.seed, workers, True, maps)
 
 
-_COHORTS = {"phantom": _phantom, "anatomies": _anatomies}
+_MADE = {"phantom": _phantom, "anatomies": _anatomies}
+_OWN = {"nnunet": _nnunet, "bids": _bids, "folders": _folders}
 
 
 def _check(given: flags.FlagValues) -> int | None:
@@ -119,9 +209,25 @@ def _assign(given: flags.FlagValues) -> None:
     if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
         fault = f"{given.fractions!r} is not three fractions that add up to 1"
         raise InputError("--fractions", fault, "Write, for example, 0.7,0.1,0.2")
-    named = dict(zip(("train", "validation", "test"), fractions, strict=True))
-    exams = splits.assign(manifest.read(given.assign_splits), named, given.seed)
-    manifest.write(_output(given), exams)
+    exams = manifest.read(given.assign_splits)
+    output = _output(given)
+    share = fractions[1] / max(fractions[0] + fractions[1], 1e-9)
+    if given.folds is not None:
+        made = splits.folds(exams, given.folds, fractions[1], given.seed)
+        for number, fold in enumerate(made, 1):
+            manifest.write(output / f"fold{number}.csv", fold)
+            print(f"{output / f'fold{number}.csv'}: {splits.describe(fold)}")
+        return
+    if given.splits:
+        taken = given.splits == "published"
+        split_of = (
+            splits.published(exams) if taken else splits.of_manifest(manifest.read(given.splits))
+        )
+        exams = splits.follow(exams, split_of, share, given.seed)
+    else:
+        exams = splits.assign(exams, dict(zip(SPLITS, fractions, strict=True)), given.seed)
+    manifest.write(output, exams)
+    print(f"{output}: {splits.describe(exams)}")
 
 
 def _show(given: flags.FlagValues) -> None:

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "liver_jax"
 BINARIES = {"main", "evaluate", "predict", "prepare"}
 
 # What each room may import of liver_jax: the rooms below it, never one beside or above it.
-BASE = {"errors", "files", "stopping"}
+BASE = {"errors", "files", "side_by_side", "stopping"}
 FOUNDATIONS = BASE | {"physics", "volume", "model"}
 COHORT = FOUNDATIONS | {"cohort", "checkpoint"}
 DATA = COHORT | {"phantom", "data"}
@@ -21,6 +21,7 @@ INFERENCE = DATA | {"inference", "biometry"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
+    "side_by_side": set(),
     "stopping": {"errors"},
     "cli": BASE,
     "cluster": BASE,

@@ -71,6 +71,13 @@ def check(path: str | os.PathLike, progress: bool = False) -> Report:
     return Report(len(exams), tuple(sorted(faults, key=lambda fault: fault.row)))
 
 
+def check_headers(exam: Exam) -> list[Fault]:
+    """What the headers of an examination's files show to be wrong; reads no voxel."""
+    faults: list[Fault] = []
+    _check_headers(exam, faults)
+    return faults
+
+
 def format_faults(report: Report) -> str:
     """One line for each fault, under a line that counts them."""
     faulty = len(report.left_out())

@@ -1,7 +1,7 @@
 """Splits by subject: all examinations of one person are on the same side."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -48,6 +48,115 @@ def assign(
         names = np.repeat(SPLITS, counts)
         split_of |= {free[place]: str(name) for place, name in zip(order, names, strict=True)}
     return [dataclasses.replace(exam, split=split_of[exam.subject_id]) for exam in exams]
+
+
+def follow(
+    exams: Sequence[Exam],
+    split_of: Mapping[str, str],
+    validation: float = 0.125,
+    seed: int = 0,
+) -> list[Exam]:
+    """Gives every examination the split that its subject has elsewhere: in a file, in a paper.
+
+    Args:
+        exams: The examinations.
+        split_of: subject_id -> split; the examinations of others get none.
+        validation: The share of the training subjects that becomes validation where `split_of` has
+            no validation subjects; at least one.
+        seed: Of that draw.
+
+    Returns:
+        The same examinations in the same order.
+
+    Raises:
+        InputError: None of the subjects has a split there.
+    """
+    subjects = {exam.subject_id for exam in exams}
+    known = {subject: split_of[subject] for subject in sorted(subjects & set(split_of))}
+    if not known:
+        raise InputError("splits", "name none of the manifest's subjects", "Name their file")
+    training = [subject for subject, split in known.items() if split == "train"]
+    if "validation" not in known.values() and len(training) > 1:
+        count = min(len(training) - 1, max(1, round(validation * len(training))))
+        for place in np.random.default_rng(seed).permutation(len(training))[:count]:
+            known[training[place]] = "validation"
+    return [dataclasses.replace(exam, split=known.get(exam.subject_id, "")) for exam in exams]
+
+
+def published(exams: Sequence[Exam]) -> dict[str, str]:
+    """The splits of a cohort's authors, by subject, from the column `published_split`.
+
+    Raises:
+        InputError: There is no such column, or a subject is in two of them.
+    """
+    return _by_subject((exam.subject_id, exam.extra.get("published_split", "")) for exam in exams)
+
+
+def of_manifest(exams: Sequence[Exam]) -> dict[str, str]:
+    """The splits of another manifest, by subject.
+
+    Raises:
+        InputError: It has none, or a subject is in two.
+    """
+    return _by_subject((exam.subject_id, exam.split) for exam in exams)
+
+
+def folds(
+    exams: Sequence[Exam], count: int, validation: float = 0.1, seed: int = 0
+) -> list[list[Exam]]:
+    """Cross-validation by subject: each subject without a split is tested on in one fold.
+
+    Args:
+        exams: The examinations. A split that is assigned already stays in every fold.
+        count: Number of folds.
+        validation: The share of all these subjects that, of those not tested on, validates; at
+            least one.
+        seed: Of the draws.
+
+    Returns:
+        For each fold the same examinations in the same order, each with a split.
+
+    Raises:
+        InputError: There are fewer subjects than folds, fewer than two folds, or none left to
+            train on.
+    """
+    fixed = {exam.subject_id: exam.split for exam in exams if exam.split}
+    free = sorted({exam.subject_id for exam in exams} - set(fixed))
+    if not 2 <= count <= len(free) or len(free) < 3:
+        fault = f"{count} cannot be made of {len(free)} subjects without a split"
+        raise InputError("--folds", fault, "Give 2 folds or more, and no more than subjects")
+    order = np.random.default_rng(seed).permutation(len(free))
+    parts = np.array_split(order, count)
+    made = []
+    for number, tested in enumerate(parts):
+        rest = np.concatenate([part for other, part in enumerate(parts) if other != number])
+        rest = np.random.default_rng([seed, number]).permutation(rest)
+        held = min(len(rest) - 1, max(1, round(validation * len(free))))
+        split_of = dict(fixed)
+        for name, places in (("test", tested), ("validation", rest[:held]), ("train", rest[held:])):
+            split_of |= {free[place]: name for place in places}
+        made.append([dataclasses.replace(e, split=split_of[e.subject_id]) for e in exams])
+    return made
+
+
+def describe(exams: Sequence[Exam]) -> str:
+    """The subjects of each split in words: `14 train, 2 validation, 4 test subjects`."""
+    counts = {name: len({e.subject_id for e in exams if e.split == name}) for name in (*SPLITS, "")}
+    told = [f"{counts[name]} {name}" for name in SPLITS]
+    told += [f"{counts['']} without a split"] if counts[""] else []
+    return ", ".join(told) + " (subjects)"
+
+
+def _by_subject(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    split_of: dict[str, str] = {}
+    for subject, split in pairs:
+        if split and split_of.setdefault(subject, split) != split:
+            fault = f"is in the splits {split_of[subject]} and {split}"
+            raise InputError(f"subject {subject}", fault, "Assign splits of your own")
+    if not split_of:
+        fault = "are in none of the rows"
+        raise InputError("splits", fault, "Assign some: without --splits they are drawn by chance")
+    return split_of
 
 
 def _counts(subjects: int, shares: np.ndarray, taken: np.ndarray) -> np.ndarray:

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tqdm
 
-from liver_jax import files
+from liver_jax import files, side_by_side
 from liver_jax.cohort import manifest
 from liver_jax.cohort.exam import Exam
 from liver_jax.errors import InputError
-from liver_jax.phantom import anatomy, labelmap, person, side_by_side
+from liver_jax.phantom import anatomy, labelmap, person
 from liver_jax.phantom.body import Body
 from liver_jax.phantom.person import Finding, VolumeRange
 from liver_jax.phantom.sampling import Grid, oriented

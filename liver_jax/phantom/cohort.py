@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import tqdm
 
-from liver_jax import files
+from liver_jax import files, side_by_side
 from liver_jax.cohort import manifest
 from liver_jax.cohort.exam import Exam
 from liver_jax.errors import InputError
-from liver_jax.phantom import design, examination, labelmap, side_by_side
+from liver_jax.phantom import design, examination, labelmap
 from liver_jax.phantom.design import Plan
 from liver_jax.physics.tissues import Tissue
 from liver_jax.volume import nifti

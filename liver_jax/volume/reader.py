@@ -11,6 +11,7 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
+from PIL import Image
 
 from liver_jax import files
 from liver_jax.errors import InputError
@@ -128,6 +129,33 @@ def join_headers(paths: Sequence[pathlib.Path], headers: Sequence[Header]) -> He
     return dataclasses.replace(headers[0], echo_count=len(headers), te_ms=te_ms)
 
 
+def slice_files(path: str | os.PathLike) -> list[list[pathlib.Path]]:
+    """The file of each slice of a DICOM folder, `[echo][z]`, in the order of `read`'s data.
+
+    Raises:
+        InputError: As `read_header`.
+    """
+    return dicom.slice_files(path)
+
+
+def read_picture(path: str | os.PathLike) -> np.ndarray:
+    """One slice of a mask that was saved as a picture: PNG, or a DICOM image.
+
+    Returns:
+        float32 `[row, column]`: grey levels as they are stored.
+
+    Raises:
+        InputError: It is neither, is damaged, or has colours.
+    """
+    path = pathlib.Path(path)
+    try:
+        with open(path, "rb") as file:
+            is_png = file.read(8) == b"\x89PNG\r\n\x1a\n"
+        return _read_png(path) if is_png else dicom.stored_values(path)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(path, "is damaged or cut short", "Get it again") from error
+
+
 def read_labels(path: str | os.PathLike) -> Volume:
     """Reads a mask or a label map from NIfTI, NRRD or MetaImage.
 
@@ -200,6 +228,19 @@ def check_echo(
         fault = f"has {echo.echo_count} volumes, while it is one of several echo files"
         raise InputError(path, fault, "Name one 4D file, or one 3D file for each echo")
     geometry.check_same_grid(first, echo, path, f"the first echo {first_path.name}")
+
+
+def _read_png(path: pathlib.Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        picture.load()
+        if picture.mode in ("RGB", "RGBA", "P", "LA"):
+            colours = np.asarray(picture.convert("RGB"))
+            if (colours != colours[..., :1]).any():
+                raise InputError(path, "has colours, while a mask has grey levels", "Get it again")
+            return colours[..., 0].astype(np.float32)
+        # One bit for each pixel: black and white.
+        values = np.asarray(picture.convert("L") if picture.mode == "1" else picture)
+    return values.astype(np.float32)
 
 
 def _kind(path: pathlib.Path) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from liver_jax.errors import InputError
 from liver_jax.volume import geometry
-from liver_jax.volume.dicom import choice, pixels, series, stack
+from liver_jax.volume.dicom import choice, collect, frame, header, pixels, series, stack
 from liver_jax.volume.dicom.origin import Origin
 from liver_jax.volume.dicom.series import Found, Series
 from liver_jax.volume.dicom.stack import Stack
@@ -116,6 +116,48 @@ def read_header(path: str | os.PathLike, wanted: str | None = None) -> Header:
         InputError: As `read`, as far as headers tell.
     """
     return _Held(pathlib.Path(path), wanted).header
+
+
+def slice_files(path: str | os.PathLike, wanted: str | None = None) -> list[list[pathlib.Path]]:
+    """The file of each slice, `[echo][z]`, in the order of `read`'s data.
+
+    Args:
+        path: A folder of single images.
+        wanted: As for `read`.
+
+    Raises:
+        InputError: As `read_header`.
+    """
+    held = _Held(pathlib.Path(path), wanted)
+    return [[item.image.member.path for item in echo] for echo in held.stack.frames]
+
+
+def stored_values(path: str | os.PathLike) -> np.ndarray:
+    """The pixels of one image as they are stored, without rescaling: of a mask saved as DICOM.
+
+    Args:
+        path: A file with a single image.
+
+    Returns:
+        float32 `[row, column]`.
+
+    Raises:
+        InputError: It is not a single DICOM image, or cannot be decoded.
+    """
+    path = pathlib.Path(path)
+    (member,) = collect.members(path)
+    try:
+        found = collect.head(member, frame.KEYWORDS)
+    except header.Damaged:
+        found = None
+    frames = frame.read(member, found[0]) if found is not None and found[1] else []
+    if len(frames) != 1:
+        raise InputError(path, "is not a single DICOM image", "Get it again")
+    plain = dataclasses.replace(frames[0], rescale=(1.0, 0.0), unit="")
+    pixels.check(plain, str(path), "it")
+    dataset = pixels.load(plain.image, str(path))
+    ((_, values),) = pixels.decode(dataset, plain.image, {0: plain}, str(path), "it")
+    return values
 
 
 def sha256(path: str | os.PathLike, wanted: str | None = None) -> str:

@@ -1,0 +1,1 @@
+"""From a download or a folder of scans to a checked manifest.csv."""

@@ -1,0 +1,81 @@
+"""Images and masks brought together by what their names have in common."""
+
+import dataclasses
+from collections.abc import Iterable
+
+from liver_jax.cohort.intake.case import Found
+from liver_jax.cohort.intake.download import Download, Entry, natural
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """An image and its mask.
+
+    Attributes:
+        case: What the two names have in common, as the image's has it.
+        image: The image.
+        mask: The mask.
+    """
+
+    case: str
+    image: Entry
+    mask: Entry
+
+
+def pairs(download: Download, found: Found, image: str, mask: str) -> list[Pair]:
+    """Pairs of a download whose names have the same `case`; what has no partner is left out.
+
+    Args:
+        download: The download.
+        found: Takes what is left out.
+        image: A regular expression for the end of an image's path, with a group `case`.
+        mask: Of a mask's, likewise.
+
+    Returns:
+        The pairs, in the order of their names.
+    """
+    images, masks = by_case(download, image), by_case(download, mask)
+    result = []
+    for case in sorted({*images, *masks}, key=natural):
+        called, _ = (images.get(case) or masks[case])[0]
+        if case not in masks:
+            found.leave_out(called, "there is no mask for its image")
+        elif case not in images:
+            found.leave_out(called, "there is no image for its mask")
+        else:
+            one, other = (only(entry for _, entry in held[case]) for held in (images, masks))
+            ambiguous = [part for part in (one, other) if isinstance(part, str)]
+            if ambiguous:
+                found.leave_out(called, ambiguous[0])
+            else:
+                result.append(Pair(called, one, other))
+    return result
+
+
+def by_case(download: Download, pattern: str) -> dict[str, list[tuple[str, Entry]]]:
+    """Files by their `case` in lower case, each with the case as it is written."""
+    held: dict[str, list[tuple[str, Entry]]] = {}
+    for match, entry in download.find(pattern):
+        held.setdefault(match["case"].lower(), []).append((match["case"], entry))
+    return held
+
+
+def only(entries: Iterable[Entry]) -> Entry | str:
+    """The one file that is meant, or why it is not known which."""
+    entries = list(entries)
+    # `gunzip --keep` leaves x.nii beside x.nii.gz.
+    whole = {entry.path.lower() for entry in entries if not entry.path.lower().endswith(".gz")}
+    entries = [
+        e
+        for e in entries
+        if e.path.lower().removesuffix(".gz") not in whole or e.path.lower() in whole
+    ]
+    if len(entries) == 1:
+        return entries[0]
+    return f"is there {len(entries)} times: {entries[0].path} and {entries[1].path}"
+
+
+def leave_unlabelled(download: Download, found: Found, pattern: str) -> None:
+    """Leaves out the images for which no mask is published."""
+    for case in by_case(download, pattern).values():
+        found.leave_out(case[0][0], "no mask is published for it")

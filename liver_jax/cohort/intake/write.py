@@ -1,0 +1,202 @@
+"""From what a reader finds to manifest.csv, and to left_out.csv beside it, which says why."""
+
+import csv
+import dataclasses
+import io
+import pathlib
+import re
+import textwrap
+from collections.abc import Sequence
+
+import tqdm
+
+from liver_jax import files, side_by_side
+from liver_jax.cohort import check, manifest
+from liver_jax.cohort.exam import Exam
+from liver_jax.cohort.intake import convert
+from liver_jax.cohort.intake.case import Case, Found, LeftOut, Series
+from liver_jax.errors import InputError
+from liver_jax.volume import reader
+
+_RECORD = "cohort.json"
+
+
+def write(
+    cohort: str,
+    found: Found,
+    output: pathlib.Path,
+    split: str = "",
+    workers: int = 1,
+    progress: bool = False,
+) -> tuple[list[Exam], list[LeftOut]]:
+    """Converts what needs it, checks the headers of every case, and writes the two tables.
+
+    What is there already is not converted again; more of a download, and the same command adds it.
+
+    Args:
+        cohort: The cohort's name, with which every `exam_id` begins.
+        found: What a reader found.
+        output: The folder to write to.
+        split: Of all rows: `train`, `validation`, `test`, or empty.
+        workers: Processes for what has to be converted.
+        progress: Whether to show a bar.
+
+    Returns:
+        The rows, in the order of the cases, and all that was left out.
+
+    Raises:
+        InputError: The folder holds something else, or its manifest was edited since it was
+            written; no case is left; or the disk refuses.
+    """
+    output = pathlib.Path(output).absolute()
+    if output.exists() and not output.is_dir():
+        raise InputError(output, "is a file", "Name a folder")
+    path = output / "manifest.csv"
+    with files.locked(output / ".lock"):
+        _refuse_other(cohort, output, path)
+        files.sweep(output / "exams")
+        found = _told_apart(found)
+        results: dict[int, Exam | LeftOut] = {}
+        tasks = [(number, cohort, case, output, split) for number, case in enumerate(found.cases)]
+        heavy = [task for task in tasks if any(isinstance(i, Series) for i in task[2].images)]
+        bar = tqdm.tqdm(total=len(tasks), desc=cohort, unit="exam", disable=not progress)
+        with bar:
+            # To start processes takes longer than to read a few headers.
+            for number, result in side_by_side.done(_done, tasks, workers if heavy else 1):
+                results[number] = result
+                bar.update()
+        made = [results[number] for number in range(len(tasks))]
+        exams = [result for result in made if isinstance(result, Exam)]
+        left_out = [result for result in made if isinstance(result, LeftOut)] + found.left_out
+        files.write_text(output / "left_out.csv", _table(left_out))
+        if not exams:
+            why = f": {left_out[0].case}: {left_out[0].reason}" if left_out else ""
+            fault = f"has no case that can be used{why}"
+            raise InputError(f"cohort {cohort}", fault, f"See {output / 'left_out.csv'}")
+        manifest.write(path, exams)
+        files.write_json(output / _RECORD, {"cohort": cohort, "manifest": files.sha256(path)})
+    return exams, left_out
+
+
+def describe(
+    output: pathlib.Path, exams: Sequence[Exam], left_out: Sequence[LeftOut], expected: int
+) -> str:
+    """What was written, and all that was left out, in words."""
+    subjects = len({exam.subject_id for exam in exams})
+    whole = f" (the whole download has {expected})" if expected else ""
+    path = output / "manifest.csv"
+    lines = [f"{path}: {len(exams)} examinations of {subjects} subjects{whole}"]
+    if left_out:
+        lines.append(f"left out: {len(left_out)} ({output / 'left_out.csv'})")
+        reasons: dict[str, list[str]] = {}
+        for item in left_out:
+            reasons.setdefault(item.reason, []).append(item.case)
+        for reason, cases in reasons.items():
+            text = f"{len(cases)}: {reason}: {', '.join(cases)}"
+            lines += textwrap.wrap(text, 100, initial_indent="  ", subsequent_indent="    ")
+    lines.append(f"Headers are sound; --check={path} reads every voxel.")
+    return "\n".join(lines)
+
+
+def exam_id(cohort: str, case_id: str) -> str:
+    """A case's name as manifests allow it."""
+    return f"{cohort}-{plain(case_id)}"
+
+
+def plain(text: str) -> str:
+    """A name with nothing but letters, digits, `-` and `_`."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")
+
+
+def _told_apart(found: Found) -> Found:
+    """Leaves out cases whose ids cannot be told apart."""
+    first: dict[str, Case] = {}
+    kept = Found(left_out=list(found.left_out))
+    for case in found.cases:
+        other = first.setdefault(plain(case.case_id).casefold(), case)
+        if other is case:
+            kept.cases.append(case)
+        else:
+            kept.leave_out(case.case_id, f"has the name of {other.case_id}, as a manifest has it")
+    return kept
+
+
+def _refuse_other(cohort: str, output: pathlib.Path, path: pathlib.Path) -> None:
+    """Never writes over another cohort's manifest, or over what somebody has put into this one."""
+    if not path.exists():
+        return
+    try:
+        record = files.read_json(output / _RECORD)
+        before, written = record["cohort"], record["manifest"]
+    except (OSError, ValueError, KeyError, TypeError):
+        fault = "holds a manifest.csv that was not written from a download"
+        raise InputError(output, fault, "Choose another folder") from None
+    if before != cohort:
+        fault = f"holds the cohort {before}, not {cohort}"
+        raise InputError(output, fault, "Choose another folder")
+    if files.sha256(path) != written:
+        fault = "was edited since it was written, and would be written over"
+        raise InputError(path, fault, "Save it under another name, and run again")
+
+
+def _done(
+    number: int, cohort: str, case: Case, output: pathlib.Path, split: str
+) -> tuple[int, Exam | LeftOut]:
+    """The row of a case, or why it has none; in a process of its own."""
+    name = exam_id(cohort, case.case_id)
+    try:
+        made = convert.make(case, output / "exams" / name)
+        exam = _row(cohort, name, case, made, output, split)
+        faults = check.check_headers(exam)
+        if faults:
+            first = faults[0]
+            file = pathlib.Path(first.file).name
+            reason = ": ".join(filter(None, (first.column, file, first.message)))
+            return number, LeftOut(case.case_id, reason)
+        distrusted = case.distrust and case.distrust(reader.read_header(exam.images[0]))
+        if distrusted:
+            return number, LeftOut(case.case_id, distrusted)
+        if case.may_lack_liver and not convert.liver_voxels(exam.mask, exam.liver_labels):
+            return number, LeftOut(case.case_id, "its mask has no liver")
+    except InputError as error:
+        return number, LeftOut(case.case_id, f"{pathlib.Path(error.subject).name}: {error.fault}")
+    return number, exam
+
+
+def _row(
+    cohort: str, name: str, case: Case, made: convert.Made, output: pathlib.Path, split: str
+) -> Exam:
+    told = {
+        field: getattr(case, field)
+        for field in ("te_ms", "tr_ms", "flip_angle_deg", "field_strength_t")
+    }
+    for field, value in made.facts.items():
+        told[field] = tuple(value) if isinstance(value, list) else value
+    extra = {"published_split": case.published_split, **case.extra}
+    if made.changed:
+        extra["mask_changed"] = ", ".join(made.changed)
+    return Exam(
+        exam_id=name,
+        subject_id=plain(case.subject_id),
+        session=plain(case.session),
+        modality=case.modality,
+        technique=case.technique,
+        contrast_phase=case.contrast_phase,
+        cohort=cohort,
+        site=case.site,
+        split=split,
+        images=made.images,
+        liver_labels=case.liver_labels,
+        extra={column: value for column, value in extra.items() if value},
+        manifest=output / "manifest.csv",
+        **made.masks,
+        **told,
+    )
+
+
+def _table(left_out: Sequence[LeftOut]) -> str:
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator="\n")
+    table.writerow(["case", "reason"])
+    table.writerows(dataclasses.astuple(item) for item in left_out)
+    return buffer.getvalue()
