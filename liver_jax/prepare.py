@@ -190,14 +190,14 @@ _OWN = {"nnunet": _nnunet, "bids": _bids, "folders": _folders}
 
 
 def _check(given: flags.FlagValues) -> int | None:
-    report = check.check(given.check, progress=True)
+    report = check.check(given.check, progress=True, workers=_workers(given))
     print(check.format_faults(report))
     return cli.REFUSED if report.faults else None
 
 
 def _describe(given: flags.FlagValues) -> None:
     exams, _ = parse.read(given.table1)
-    left_out = check.check(given.table1, progress=True).left_out()
+    left_out = check.check(given.table1, True, _workers(given)).left_out()
     print(table1.format_table(table1.describe(exams, left_out)))
 
 

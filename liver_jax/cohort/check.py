@@ -1,25 +1,30 @@
 """The checker: opens every file that a manifest names, and lists all that is wrong, not the first.
 
 Geometry, echo counts and names are told from the headers of all files before any voxel is read, so
-a fault of that kind shows early; then the voxels of each file are read once.
+a fault of that kind shows early; then the voxels of each file are read once, in several processes
+where there are many.
 """
 
-import collections
 import dataclasses
+import hashlib
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import tqdm
 
+from liver_jax import side_by_side
 from liver_jax.cohort import manifest, parse
 from liver_jax.cohort.exam import MASKS, Exam, Fault
 from liver_jax.errors import InputError
-from liver_jax.volume import geometry, itk, nifti, phase, reader
+from liver_jax.volume import geometry, phase, reader
 from liver_jax.volume.geometry import Volume
 from liver_jax.volume.reader import Header
+
+# To start processes takes a second or two.
+_WORTH_A_PROCESS_BYTES = 2**27
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,12 +48,13 @@ class Report:
         return reasons
 
 
-def check(path: str | os.PathLike, progress: bool = False) -> Report:
+def check(path: str | os.PathLike, progress: bool = False, workers: int = 1) -> Report:
     """Checks a manifest and every file that it names.
 
     Args:
         path: The manifest.
         progress: Whether to show a bar.
+        workers: Processes for the voxels; few are read in this one.
 
     Returns:
         All faults, and the number of examinations.
@@ -64,10 +70,16 @@ def check(path: str | os.PathLike, progress: bool = False) -> Report:
         for exam in exams:
             sound.append(_check_headers(exam, faults))
             bar.update()
-        for exam, headers in zip(exams, sound, strict=True):
-            _check_voxels(exam, headers, faults)
+        tasks = list(enumerate(zip(exams, sound, strict=True)))
+        digests: list[dict[pathlib.Path, str]] = [{} for _ in exams]
+        many = _bytes_of(sound) > _WORTH_A_PROCESS_BYTES
+        for number, found, of_voxels in side_by_side.done(
+            _check_voxels, tasks, workers if many else 1
+        ):
+            faults += found
+            digests[number] = of_voxels
             bar.update()
-    _check_copies(exams, faults)
+    _check_copies(exams, digests, faults)
     return Report(len(exams), tuple(sorted(faults, key=lambda fault: fault.row)))
 
 
@@ -149,11 +161,23 @@ def _check_headers(exam: Exam, faults: list[Fault]) -> dict[pathlib.Path, Header
     return headers
 
 
-def _check_voxels(exam: Exam, headers: dict[pathlib.Path, Header], faults: list[Fault]) -> None:
+def _bytes_of(headers: Iterable[Iterable[pathlib.Path]]) -> int:
+    return sum(path.stat().st_size for of_exam in headers for path in of_exam if path.is_file())
+
+
+def _check_voxels(
+    number: int, task: tuple[Exam, dict[pathlib.Path, Header]]
+) -> tuple[int, list[Fault], dict[pathlib.Path, str]]:
+    """The number given, the faults of an examination's voxels, and a digest of each image."""
+    exam, headers = task
+    faults: list[Fault] = []
+    digests = {}
     for column in ("images", "phase_images"):
         for path in getattr(exam, column):
             held = path in headers and _attempt(faults, exam, column, reader.read, [path])
-            if held and column == "phase_images":
+            if held and column == "images":
+                digests[path] = _digest(held.volume)
+            elif held:
                 attempt = (phase.check_range, held.volume, exam.phase_unit, path)
                 _attempt(faults, exam, "phase_unit", *attempt)
     mask = None
@@ -162,12 +186,21 @@ def _check_voxels(exam: Exam, headers: dict[pathlib.Path, Header], faults: list[
         if path in headers and headers[path].echo_count == 1:
             labels = _attempt(faults, exam, column, reader.read_labels, path)
             if column == "mask" and labels is not None:
-                mask = np.isin(labels.data, exam.liver_labels)
+                mask = manifest.liver_of(labels.data, exam.liver_labels)
                 _attempt(faults, exam, column, _check_labels, exam, labels, mask)
     if exam.pdff_map in headers and headers[exam.pdff_map].echo_count == 1:
         held = _attempt(faults, exam, "pdff_map", reader.read, [exam.pdff_map])
         if held is not None:
             _attempt(faults, exam, "pdff_unit", manifest.check_unit, exam, held.volume, mask)
+    return number, faults, digests
+
+
+def _digest(volume: Volume) -> str:
+    """Of the voxels alone: a copy is one however it is packed, named or placed."""
+    # Arrays in Fortran order, as they are read, are contiguous the other way round.
+    digest = hashlib.sha256(np.ascontiguousarray(volume.data.T))
+    digest.update(repr(volume.data.shape).encode())
+    return digest.hexdigest()
 
 
 def _check_labels(exam: Exam, labels: Volume, mask: np.ndarray) -> None:
@@ -181,22 +214,13 @@ def _check_labels(exam: Exam, labels: Volume, mask: np.ndarray) -> None:
         raise InputError(exam.mask, fault, "Correct liver_labels, or name the mask that has liver")
 
 
-def _check_copies(exams: list[Exam], faults: list[Fault]) -> None:
+def _check_copies(
+    exams: list[Exam], digests: list[dict[pathlib.Path, str]], faults: list[Fault]
+) -> None:
     """Notes the same image under two subjects or in two splits: training would see a test case."""
-    by_size = collections.defaultdict(list)
-    for exam in exams:
-        for path in exam.images:
-            if path.is_file() and (nifti.is_nifti_name(path) or itk.is_itk_name(path)):
-                by_size[path.stat().st_size].append((exam, path))
-            elif path.exists():  # DICOM: the same images may lie in a folder and in a zip
-                by_size[None].append((exam, path))
-    for same_size in by_size.values():
-        first: dict[str, tuple[Exam, pathlib.Path]] = {}
-        # Files of different sizes differ: only the others need to be read once more.
-        for exam, path in same_size if len(same_size) > 1 else []:
-            digest = _attempt(faults, exam, "images", manifest.image_hash, path)
-            if digest is None:
-                continue
+    first: dict[str, tuple[Exam, pathlib.Path]] = {}
+    for exam, of_voxels in zip(exams, digests, strict=True):
+        for path, digest in of_voxels.items():
             other, other_path = first.setdefault(digest, (exam, path))
             if (other.subject_id, other.split) != (exam.subject_id, exam.split):
                 message = (

@@ -213,7 +213,16 @@ def load_mask(exam: Exam) -> Volume:
         raise InputError(f"{exam.manifest}, row {exam.row}", f"{exam.exam_id} has no mask", remedy)
     labels = reader.read_labels(exam.mask)
     _check_on_image(exam, labels, exam.mask)
-    return Volume(np.isin(labels.data, exam.liver_labels), labels.affine)
+    return Volume(liver_of(labels.data, exam.liver_labels), labels.affine)
+
+
+def liver_of(labels: np.ndarray, liver_labels: Sequence[int]) -> np.ndarray:
+    """Where labels are those of the liver: bool, in their shape."""
+    # Many times faster than np.isin, which sorts or copies, for the few labels that a liver has.
+    liver = np.zeros_like(labels, bool)
+    for label in liver_labels:
+        liver |= labels == label
+    return liver
 
 
 def load_pdff_percent(exam: Exam) -> Volume | None:

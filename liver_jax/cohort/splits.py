@@ -117,12 +117,13 @@ def folds(
         For each fold the same examinations in the same order, each with a split.
 
     Raises:
-        InputError: There are fewer subjects than folds, fewer than two folds, or none left to
-            train on.
+        InputError: There are fewer subjects than folds, fewer than two folds, or too few left to
+            train and to validate on.
     """
     fixed = {exam.subject_id: exam.split for exam in exams if exam.split}
     free = sorted({exam.subject_id for exam in exams} - set(fixed))
-    if not 2 <= count <= len(free) or len(free) < 3:
+    most_tested = -(-len(free) // count) if count > 0 else 0
+    if not 2 <= count <= len(free) or len(free) - most_tested < 2:
         fault = f"{count} cannot be made of {len(free)} subjects without a split"
         raise InputError("--folds", fault, "Give 2 folds or more, and no more than subjects")
     order = np.random.default_rng(seed).permutation(len(free))

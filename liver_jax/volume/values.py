@@ -57,6 +57,8 @@ def label_values(
     Raises:
         InputError: A value is not a whole number, or beyond int32.
     """
+    if (slope, intercept) == (1.0, 0.0) and np.can_cast(stored.dtype, np.int32):
+        return stored.astype(np.int32)
     values = _scaled(stored, slope, intercept).astype(np.float64)
     _check_finite(subject, values, start)
     whole = np.rint(values)

@@ -1,4 +1,5 @@
 import collections
+import dataclasses
 import pathlib
 
 import hypothesis
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 from liver_jax.cohort import splits
-from liver_jax.cohort.exam import Exam
+from liver_jax.cohort.exam import SPLITS, Exam
 from liver_jax.errors import InputError
 
 
@@ -102,3 +103,88 @@ def test_fewer_subjects_than_splits():
     # One is enough where the other splits have theirs.
     exams = [exam(0, "a"), exam(1, "b", "train"), exam(2, "c", "validation")]
     assert splits.assign(exams)[0].split == "test"
+
+
+def in_cohort(count, **published):
+    """One examination for each subject; `published` gives some their authors' split."""
+    return [
+        Exam(
+            exam_id=f"e{number}",
+            subject_id=f"s{number}",
+            modality="CT",
+            technique="ct",
+            images=(pathlib.Path("image.nii.gz"),),
+            extra={"published_split": published[f"s{number}"]} if f"s{number}" in published else {},
+        )
+        for number in range(count)
+    ]
+
+
+def test_published_splits_are_followed_and_get_validation_subjects():
+    exams = in_cohort(20, **{f"s{n}": "train" if n < 16 else "test" for n in range(19)})
+    made = splits.follow(exams, splits.published(exams), validation=0.125, seed=1)
+    by_split = {name: [e.subject_id for e in made if e.split == name] for name in (*SPLITS, "")}
+    assert by_split["test"] == ["s16", "s17", "s18"] and by_split[""] == ["s19"]
+    assert len(by_split["validation"]) == 2 and len(by_split["train"]) == 14
+    assert splits.describe(made) == ("14 train, 2 validation, 3 test, 1 without a split (subjects)")
+
+
+def test_published_validation_subjects_are_kept():
+    exams = in_cohort(4, s0="train", s1="train", s2="validation", s3="test")
+    made = splits.follow(exams, splits.published(exams))
+    assert [exam.split for exam in made] == ["train", "train", "validation", "test"]
+
+
+def test_another_manifests_splits_are_followed():
+    exams = in_cohort(3)
+    others = [
+        dataclasses.replace(exams[0], split="test"),
+        dataclasses.replace(exams[2], split="train"),
+    ]
+    made = splits.follow(exams, splits.of_manifest(others))
+    assert [exam.split for exam in made] == ["test", "", "train"]
+
+
+def test_splits_that_contradict_or_name_nobody_are_refused():
+    exams = in_cohort(2, s0="train", s1="test")
+    twice = [exams[0], dataclasses.replace(exams[1], subject_id="s0")]
+    with pytest.raises(InputError, match="s0: is in the splits train and test"):
+        splits.published(twice)
+    with pytest.raises(InputError, match="in none of the rows"):
+        splits.published(in_cohort(2))
+    with pytest.raises(InputError, match="none of the manifest's subjects"):
+        splits.follow(exams, {"other": "train"})
+
+
+@hypothesis.given(st.integers(3, 30), st.integers(2, 6), st.integers(0, 5))
+def test_each_subject_is_tested_on_in_one_fold(subjects, count, seed):
+    hypothesis.assume(count <= subjects and subjects - -(-subjects // count) >= 2)
+    exams = in_cohort(subjects)
+    # A second examination of the first subject, which goes along.
+    exams.append(dataclasses.replace(exams[0], exam_id="again"))
+    made = splits.folds(exams, count, 0.1, seed)
+    assert len(made) == count
+    tested = [e.subject_id for fold in made for e in fold if e.split == "test"]
+    assert sorted(set(tested)) == sorted({e.subject_id for e in exams})
+    assert len(tested) == len(exams)
+    sizes = [len({e.subject_id for e in fold if e.split == "test"}) for fold in made]
+    assert max(sizes) - min(sizes) <= 1
+    for fold in made:
+        assert [e.exam_id for e in fold] == [e.exam_id for e in exams]
+        assert {e.split for e in fold} == set(SPLITS)
+        by_subject = {e.subject_id: e.split for e in fold}
+        assert all(by_subject[e.subject_id] == e.split for e in fold)
+    assert splits.folds(exams, count, 0.1, seed) == made
+
+
+def test_a_split_that_is_assigned_stays_in_every_fold():
+    exams = in_cohort(6)
+    exams[0] = dataclasses.replace(exams[0], split="test")
+    for fold in splits.folds(exams, 5):
+        assert fold[0].split == "test"
+
+
+@pytest.mark.parametrize(("subjects", "count"), [(5, 1), (5, 6), (2, 2), (3, 2), (4, 0)])
+def test_folds_that_cannot_be_made_are_refused(subjects, count):
+    with pytest.raises(InputError, match="cannot be made of"):
+        splits.folds(in_cohort(subjects), count)

@@ -62,17 +62,18 @@ def by_case(download: Download, pattern: str) -> dict[str, list[tuple[str, Entry
 
 def only(entries: Iterable[Entry]) -> Entry | str:
     """The one file that is meant, or why it is not known which."""
-    entries = list(entries)
-    # `gunzip --keep` leaves x.nii beside x.nii.gz.
-    whole = {entry.path.lower() for entry in entries if not entry.path.lower().endswith(".gz")}
-    entries = [
-        e
-        for e in entries
-        if e.path.lower().removesuffix(".gz") not in whole or e.path.lower() in whole
-    ]
+    entries = once(entries)
     if len(entries) == 1:
         return entries[0]
     return f"is there {len(entries)} times: {entries[0].path} and {entries[1].path}"
+
+
+def once(entries: Iterable[Entry]) -> list[Entry]:
+    """Without the x.nii.gz that `gunzip --keep` leaves beside x.nii."""
+    entries = list(entries)
+    paths = {entry.path.lower() for entry in entries}
+    packed = {path for path in paths if path.endswith(".gz") and path[:-3] in paths}
+    return [entry for entry in entries if entry.path.lower() not in packed]
 
 
 def leave_unlabelled(download: Download, found: Found, pattern: str) -> None:

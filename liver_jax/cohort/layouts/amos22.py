@@ -1,8 +1,9 @@
 """AMOS22: fifteen organs on CT and MR, `images{Tr,Va,Ts}/amos_0001.nii.gz`, `labels...` likewise.
 
-Numbers below 500 are CT, the others MR of no one technique. The challenge's training and validation
-cases are the published split; of `imagesTs` no labels are published. `labeled_data_meta*.csv`,
-a file of its own at the same place, tells sex, age, scanner and site.
+Numbers to 500 are CT (its readme says below 500, but amos_0500 has HU), the others MR of no one
+technique. The challenge's training and validation cases are the published split; of `imagesTs` no
+labels are published. `labeled_data_meta*.csv`, a file of its own at the same place, tells sex, age,
+scanner and site.
 """
 
 from liver_jax.cohort.intake import pairs, table
@@ -10,7 +11,7 @@ from liver_jax.cohort.intake.case import Case, Found
 from liver_jax.cohort.intake.download import Download
 from liver_jax.cohort.intake.layout import Layout
 
-_FIRST_MR = 500
+_FIRST_MR = 501
 _SPLITS = {"Tr": "train", "Va": "validation"}
 _COLUMNS = {
     "Patient's Sex": "sex",

@@ -1,7 +1,7 @@
 """ATLAS, contrast-enhanced T1-weighted MRI of liver cancer: `imagesTr/im<i>`, `labelsTr/lb<i>`.
 
 Labels 1 (liver) and 2 (tumour) are disjoint: the whole liver is both. `patient_info_train.json`
-tells the contrast phase and the scanner.
+tells the contrast phase, which of a few cases is `no contrast agent` or not known, and the scanner.
 """
 
 import json
@@ -12,7 +12,12 @@ from liver_jax.cohort.intake.case import Case, Found
 from liver_jax.cohort.intake.download import Download
 from liver_jax.cohort.intake.layout import Layout
 
-_PHASES = {"arterial": "arterial", "portal": "portal_venous", "delayed": "delayed"}
+_PHASES = {
+    "arterial": "arterial",
+    "portal": "portal_venous",
+    "delayed": "delayed",
+    "no contrast": "unenhanced",
+}
 
 
 def _read(download: Download) -> Found:
@@ -29,7 +34,7 @@ def _read(download: Download) -> Found:
                 case_id=pair.case,
                 subject_id=f"atlas-{pair.case}",
                 modality="MR",
-                technique="ce_t1w",
+                technique="t1w" if phase == "unenhanced" else "ce_t1w",
                 contrast_phase=phase,
                 images=(pair.image,),
                 mask=pair.mask,

@@ -1,7 +1,8 @@
 """FLARE22, labelled: `images/FLARE22_Tr_0001_0000.nii.gz`, `labels/FLARE22_Tr_0001.nii.gz`.
 
-Its labelled patients are of MSD Task07 (pancreas), which no reader here reads. Unlabelled ones have
-the same names, and are left out for want of a mask.
+Its labelled patients are of MSD Task07 (pancreas), which no reader here reads. Unlabelled ones, and
+those to tune and test on, have other names (`Case_00001_0000`, `FLARETs_0001_0000`), and are not
+looked at.
 """
 
 from liver_jax.cohort.intake import pairs

@@ -1,13 +1,14 @@
 """Images in one folder and masks in another (or both in one), paired by a pattern of their names.
 
-`*_img.nii.gz,*_seg.nii.gz`: what stands at `*` is the same in both names. `{subject}` and
-`{session}` may stand in place of `*`, or beside it, and tell which scans are of one person.
+`*_img.nii.gz,*_seg.nii.gz`: what stands at `*` is the same in both names, and so at a second `*`.
+`{subject}` and `{session}` may stand in place of `*`, or beside it, and tell which scans are of one
+person.
 """
 
-import dataclasses
 import re
-from collections.abc import Mapping
 
+from liver_jax.cohort.intake import download as downloads
+from liver_jax.cohort.intake import pairs
 from liver_jax.cohort.intake.case import Case, Found
 from liver_jax.cohort.intake.download import Download, Entry
 from liver_jax.cohort.intake.own import Own
@@ -16,12 +17,8 @@ from liver_jax.errors import InputError
 _PLACES = re.compile(r"\*|\{(case|subject|session)\}")
 _EXAMPLE = "Write, for example, --pattern='{subject}_img.nii.gz,{subject}_seg.nii.gz'"
 _WRITTEN = re.compile(r"\.(nii|nii\.gz|nrrd|mha|mhd)$", re.IGNORECASE)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Named:
-    entry: Entry
-    parts: Mapping[str, str]
+# Files, each with what its name has at the places of the pattern, in the order of the image's.
+_Named = dict[Entry, tuple[str, ...]]
 
 
 def read(images: Download, masks: Download, pattern: str, own: Own) -> Found:
@@ -34,36 +31,45 @@ def read(images: Download, masks: Download, pattern: str, own: Own) -> Found:
         own: Its modality is needed.
 
     Raises:
-        InputError: The pattern cannot be used, or the modality is not told.
+        InputError: The modality is not told; the pattern cannot be used, or no file has its names.
     """
     if not own.modality:
         raise InputError("--modality", "it is missing", "Say --modality=CT or --modality=MR")
-    image_pattern, mask_pattern = _patterns(pattern)
-    named, drawn = _named(images, image_pattern), _named(masks, mask_pattern)
+    names = _names(pattern)
+    words = tuple(names[0].groupindex)
+    named, drawn = _told_apart(_named(images, names[0], words), _named(masks, names[1], words))
+    for what, download, held in (("image", images, named), ("mask", masks, drawn)):
+        if not held:
+            first = next(iter([*(entry.path for entry in download.entries), *download.unopened]))
+            fault = f"holds no {what} by the names {pattern!r}; its first file is {first}"
+            raise InputError(download.source, fault, _EXAMPLE)
     found = Found()
-    taken = {held.entry.file for parts in drawn.values() for held in parts}
-    for key in sorted({*named, *drawn}):
-        one, other = named.get(key, []), drawn.get(key, [])
-        if images.source == masks.source:
-            one = [held for held in one if held.entry.file not in taken]
-        name = "-".join(key)
-        if not one and not other:
+    image_of, mask_of = _by_case(named), _by_case(drawn)
+    for key in sorted({*image_of, *mask_of}, key=lambda key: downloads.natural("-".join(key))):
+        # As the image writes it.
+        parts = next(iter({**image_of.get(key, {}), **mask_of.get(key, {})}.values()))
+        name = "-".join(parts)
+        if key not in mask_of:
+            found.leave_out(name, "there is no mask for its image")
             continue
-        if len(one) != 1 or len(other) != 1:
-            count = f"there are {len(one)} images and {len(other)} masks of this name"
-            found.leave_out(name, count)
+        if key not in image_of:
+            found.leave_out(name, "there is no image for its mask")
             continue
-        parts = one[0].parts
-        subject = parts.get("subject", name)
+        image, mask = pairs.only(image_of[key]), pairs.only(mask_of[key])
+        ambiguous = [part for part in (image, mask) if isinstance(part, str)]
+        if ambiguous:
+            found.leave_out(name, ambiguous[0])
+            continue
+        told = dict(zip(words, parts, strict=True))
         found.cases.append(
             Case(
                 case_id=name,
-                subject_id=f"{own.cohort}-{subject}",
-                session=parts.get("session", ""),
+                subject_id=f"{own.cohort}-{told.get('subject', name)}",
+                session=told.get("session", ""),
                 modality=own.modality,
                 technique=own.technique or own.modality.lower(),
-                images=(one[0].entry,),
-                mask=other[0].entry,
+                images=(image,),
+                mask=mask,
                 liver_labels=own.liver_labels or (1,),
             )
         )
@@ -74,48 +80,75 @@ def preview(found: Found, most: int = 12) -> str:
     """The pairs in words: the first ones, and all that has no partner."""
     lines = [f"{len(found.cases)} pairs"]
     for case in found.cases[:most]:
-        lines.append(f"  {case.images[0].path}  +  {case.mask.path}  ->  {case.subject_id}")
+        person = case.subject_id + (f", session {case.session}" if case.session else "")
+        lines.append(f"  {case.images[0].path}  +  {case.mask.path}  ->  {person}")
     if len(found.cases) > most:
         lines.append(f"  ... and {len(found.cases) - most} more")
     lines += [f"  {item.case}: {item.reason}" for item in found.left_out]
     return "\n".join(lines)
 
 
-def _patterns(pattern: str) -> tuple[re.Pattern, re.Pattern]:
+def _names(pattern: str) -> tuple[re.Pattern, re.Pattern]:
     parts = [part.strip() for part in pattern.split(",")]
     if len(parts) != 2 or not all(parts):
         raise InputError("--pattern", f"{pattern!r} is not two names with a comma", _EXAMPLE)
-    made = [_regular(part) for part in parts]
-    if set(made[0].groupindex) != set(made[1].groupindex) or not made[0].groupindex:
+    image, mask = map(_regular, parts)
+    if set(image.groupindex) != set(mask.groupindex) or not image.groupindex:
         fault = f"{pattern!r} does not have * or the same {{words}} in both names"
         raise InputError("--pattern", fault, _EXAMPLE)
-    return made[0], made[1]
+    return image, mask
 
 
 def _regular(part: str) -> re.Pattern:
     """A pattern of names as a regular expression for the end of a path."""
-    made, end, seen = "", 0, set()
+    made, end, seen, stars = "", 0, set(), 0
     for match in _PLACES.finditer(part):
-        word = match[1] or "case"
+        stars += match[0] == "*"
+        word = match[1] or f"star{stars}"
         made += re.escape(part[end : match.start()])
         # A subject ends where the next word begins: P1_2 is not the subject of P1_2_t1.
         made += f"(?P={word})" if word in seen else f"(?P<{word}>[^/]+?)"
         seen.add(word)
         end = match.end()
     made += re.escape(part[end:])
-    try:
-        return re.compile(rf"(?:^|/){made}$", re.IGNORECASE)
-    except re.error as error:
-        raise InputError("--pattern", f"{part!r} cannot be read ({error})", _EXAMPLE) from error
+    return re.compile(rf"(?:^|/){made}$", re.IGNORECASE)
 
 
-def _named(download: Download, pattern: re.Pattern) -> dict[tuple[str, ...], list[_Named]]:
-    held: dict[tuple[str, ...], list[_Named]] = {}
-    for entry in download.entries:
-        match = pattern.search(entry.path)
-        if match and _WRITTEN.search(entry.path):
-            parts = match.groupdict()
-            held.setdefault(tuple(parts[word] for word in sorted(parts)), []).append(
-                _Named(entry, parts)
-            )
+def _named(download: Download, name: re.Pattern, words: tuple[str, ...]) -> _Named:
+    matches = ((entry, name.search(entry.path)) for entry in download.entries)
+    return {
+        entry: tuple(match[word] for word in words)
+        for entry, match in matches
+        if match and _WRITTEN.search(entry.path)
+    }
+
+
+def _told_apart(named: _Named, drawn: _Named) -> tuple[_Named, _Named]:
+    """Images and masks; a file with both names has the one that leaves less of it to the places.
+
+    For `*.nii.gz,*_seg.nii.gz` x_seg.nii.gz is the mask of x, and no image.
+    """
+
+    def left_to_places(files: _Named) -> dict[tuple, int]:
+        return {_itself(entry): sum(map(len, parts)) for entry, parts in files.items()}
+
+    in_image, in_mask = left_to_places(named), left_to_places(drawn)
+    both = in_image.keys() & in_mask.keys()
+    masks = {file for file in both if in_mask[file] <= in_image[file]}
+    return (
+        {entry: parts for entry, parts in named.items() if _itself(entry) not in masks},
+        {entry: parts for entry, parts in drawn.items() if _itself(entry) not in both - masks},
+    )
+
+
+def _itself(entry: Entry) -> tuple:
+    """The same for one file of two downloads."""
+    return entry.file.resolve(), entry.members
+
+
+def _by_case(files: _Named) -> dict[tuple[str, ...], _Named]:
+    """Files by what stands at the places, in lower case."""
+    held: dict[tuple[str, ...], _Named] = {}
+    for entry, parts in files.items():
+        held.setdefault(tuple(map(str.lower, parts)), {})[entry] = parts
     return held

@@ -6,20 +6,22 @@ subject of its own, so give scans of one person one `subject_id` before the coho
 """
 
 import json
+import os
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
 
 from liver_jax.cohort.intake import download as downloads
+from liver_jax.cohort.intake import own as owns
 from liver_jax.cohort.intake.case import Case, Found
 from liver_jax.cohort.intake.download import Download, Entry
 from liver_jax.cohort.intake.own import Own
 from liver_jax.errors import InputError
 
 _SPLITS = {"Tr": "train", "Ts": "test"}
+_CT = re.compile(r"(?<![a-z])(ce|nc)?cta?(?![a-z])", re.IGNORECASE)
 _ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
-# Of the liver where nothing but it is labelled.
-_FINDINGS = re.compile(r"tumou?r|cancer|lesion|hcc|metasta|cyst|carcinoma", re.IGNORECASE)
+_Held = tuple[str, str, list[Entry], Entry | None]  # name, published split, channels, mask
 
 
 def read(download: Download, own: Own) -> Found:
@@ -30,27 +32,36 @@ def read(download: Download, own: Own) -> Found:
         own: What its dataset.json does not tell.
 
     Raises:
-        InputError: There is no dataset.json, or more than one; or it does not tell what is liver.
+        InputError: There is no dataset.json, or more than one; or it does not tell what is needed.
     """
-    folder, told = _dataset(download)
+    dataset, told = _dataset(download)
+    file = download.source / dataset.path
     channels = told.get("channel_names") or told.get("modality") or {}
-    names = [str(name) for _, name in sorted(channels.items())]
-    modality = own.modality or ("CT" if names and all(n.upper() == "CT" for n in names) else "MR")
+    labels, listed = told.get("labels") or {}, told.get("dataset") or {}
+    if not all(isinstance(part, dict) for part in (channels, labels, listed)):
+        fault = "has channel_names, labels or dataset that are no JSON objects"
+        raise InputError(file, fault, "Write them as nnU-Net has them")
+    names = [str(name) for name in channels.values()]
+    if not own.modality and not names:
+        raise InputError(file, "names no channels", "Say --modality=CT or --modality=MR")
+    # Beside CT, as in CT and PET, nothing is an echo.
+    modality = own.modality or ("CT" if any(map(_CT.search, names)) else "MR")
     technique = own.technique or ("ct" if modality == "CT" else _word(names))
-    labels = own.liver_labels or _liver_labels(told.get("labels", {}), folder)
-    ending = str(told.get("file_ending", ".nii.gz")).lower()
+    values = own.liver_labels or _liver_labels(labels, file)
+    ending = "." + str(told.get("file_ending", "nii.gz")).lower().lstrip(".")
     if ending not in _ENDINGS:
-        raise InputError(f"{folder}/dataset.json", f"has file_ending {ending}", "Convert to NIfTI")
+        raise InputError(file, f"has file_ending {ending}", "Convert to NIfTI")
     found = Found()
-    listed = told.get("dataset")
-    held = _listed(download, folder, listed) if listed else _cases(download, folder, ending)
+    held = _listed(download, dataset, listed) if listed else _cases(download, dataset, ending)
     for name, split, images, mask in held:
-        if modality == "CT" and len(images) > 1:
-            found.leave_out(name, f"is CT with {len(images)} channels")
-        elif mask is None:
+        if mask is None:
             found.leave_out(name, "there is no mask for it")
         elif not images:
             found.leave_out(name, "there is no image for its mask")
+        elif modality == "CT" and len(images) > 1:
+            found.leave_out(name, f"is CT with {len(images)} channels")
+        elif names and len(images) != len(names) and not _is_whole(images[0], name, ending):
+            found.leave_out(name, f"has {len(images)} of {len(names)} channels")
         else:
             found.cases.append(
                 Case(
@@ -60,27 +71,32 @@ def read(download: Download, own: Own) -> Found:
                     technique=technique,
                     images=tuple(images),
                     mask=mask,
-                    liver_labels=labels,
+                    liver_labels=values,
                     published_split=split,
                 )
             )
     return found
 
 
-def _dataset(download: Download) -> tuple[str, dict]:
-    """The folder of the dataset.json that is meant, and what it tells."""
-    held = [entry for _, entry in download.find(r"dataset\.json")]
-    held = [entry for entry in held if f"{entry.folder}/imagesTr".strip("/") in download.folders]
-    if len(held) != 1:
-        fault = f"holds {len(held)} dataset.json with an imagesTr beside it"
+def _dataset(download: Download) -> tuple[Entry, dict]:
+    """The dataset.json that is meant, and what it tells."""
+    held = {}
+    for _, entry in download.find(r"dataset\.json"):
+        try:
+            told = json.loads(downloads.read_bytes(entry))
+        except ValueError:
+            told = None
+        if not isinstance(told, dict):
+            raise InputError(download.source / entry.path, "is not a JSON object", "Correct it")
+        held[entry] = told
+    # nnU-Net copies dataset.json beside what it makes of a dataset; one that lists its files may
+    # lie anywhere.
+    beside = [e for e in held if f"{e.folder}/imagesTr".strip("/") in download.folders]
+    meant = beside or [entry for entry, told in held.items() if told.get("dataset")]
+    if len(meant) != 1:
+        fault = f"holds {len(meant)} dataset.json with an imagesTr beside it"
         raise InputError(download.source, fault, "Name one nnU-Net dataset folder")
-    try:
-        told = json.loads(downloads.read_bytes(held[0]))
-    except ValueError:
-        told = None
-    if not isinstance(told, dict):
-        raise InputError(held[0].path, "is not a JSON object", "Correct it")
-    return held[0].folder, told
+    return meant[0], held[meant[0]]
 
 
 def _word(names: list[str]) -> str:
@@ -88,55 +104,63 @@ def _word(names: list[str]) -> str:
     return word or "mr"
 
 
-def _liver_labels(labels: Mapping, folder: str) -> tuple[int, ...]:
+def _is_whole(image: Entry, name: str, ending: str) -> bool:
+    """Whether a file has no number of a channel: it may hold all channels."""
+    return image.name.lower() == f"{name}{ending}".lower()
+
+
+def _liver_labels(labels: Mapping, file: os.PathLike) -> tuple[int, ...]:
     """The values of the labels that are liver, by their names."""
     values: dict[str, list[int]] = {}
     for key, value in labels.items():
         # Version 1 has them the other way round; version 2 has lists for regions.
-        name, of = (value, [key]) if isinstance(value, str) else (key, value)
-        of = of if isinstance(of, list) else [of]
-        values.setdefault(str(name), []).extend(int(number) for number in of)
-    named = {
-        name: of for name, of in values.items() if name.lower() not in ("background", "ignore")
-    }
-    liver = {name for name in named if "liver" in name.lower()}
-    findings = {name for name in named if _FINDINGS.search(name)}
-    chosen = liver | findings if set(named) == liver | findings else liver
+        name, of = (value, key) if isinstance(value, str) and key.isdecimal() else (key, value)
+        try:
+            numbers = [int(number) for number in (of if isinstance(of, list) else [of])]
+        except (TypeError, ValueError):
+            raise InputError(file, f"has the label {name}: {of!r}", "Write a number") from None
+        values.setdefault(name, []).extend(numbers)
+    liver = owns.liver_labels(values)
     if not liver:
-        fault = f"names no label liver (it has {', '.join(named) or 'none'})"
-        raise InputError(f"{folder}/dataset.json", fault, "Say which it is: --liver_labels=1")
-    return tuple(sorted({number for name in chosen for number in named[name] if number > 0}))
+        fault = f"names no label liver (it has {', '.join(values) or 'none'})"
+        raise InputError(file, fault, "Say which it is: --liver_labels=1")
+    return liver
 
 
-def _listed(
-    download: Download, folder: str, listed: Mapping
-) -> Iterator[tuple[str, str, list[Entry], Entry | None]]:
-    """As `_cases`, where dataset.json lists the files of each case."""
+def _listed(download: Download, dataset: Entry, listed: Mapping) -> Iterator[_Held]:
+    """The cases of a dataset.json that lists the files of each."""
     by_path = {entry.path: entry for entry in download.entries}
 
     def entry(path: str) -> Entry | None:
-        return by_path.get(posixpath.normpath(posixpath.join(folder, path)))
+        path = os.path.expandvars(path)
+        held = by_path.get(posixpath.normpath(posixpath.join(dataset.folder, path)))
+        if held or dataset.members:
+            return held
+        # The lists are made for data that lie elsewhere.
+        file = dataset.file.parent / path
+        return Entry(path, file) if file.is_file() else None
 
     for name, files in listed.items():
         images = [entry(path) for path in files.get("images", [])]
-        yield name, "", [] if None in images else images, entry(files.get("label", ""))
+        yield name, "", [] if None in images else images, entry(files.get("label") or "")
 
 
-def _cases(
-    download: Download, folder: str, ending: str
-) -> Iterator[tuple[str, str, list[Entry], Entry | None]]:
-    """Name, published split, channels and mask of each case."""
-    # Where all are training cases, nothing is split.
-    tested = f"{folder}/labelsTs".strip("/") in download.folders
-    for part, split in _SPLITS.items():
-        images: dict[str, list[Entry]] = {}
-        masks: dict[str, Entry] = {}
-        for entry in download.folders.get(f"{folder}/images{part}".strip("/"), []):
-            match = re.fullmatch(rf"(.+?)(_\d{{4}})?{re.escape(ending)}", entry.name, re.IGNORECASE)
-            if match:
-                images.setdefault(match[1], []).append(entry)
-        for entry in download.folders.get(f"{folder}/labels{part}".strip("/"), []):
+def _cases(download: Download, dataset: Entry, ending: str) -> Iterator[_Held]:
+    """The cases of the folders."""
+
+    def names(folder: str) -> Iterator[tuple[str, Entry]]:
+        for entry in download.folders.get(f"{dataset.folder}/{folder}".strip("/"), []):
             if entry.name.lower().endswith(ending):
-                masks[entry.name[: -len(ending)]] = entry
+                yield entry.name[: -len(ending)], entry
+
+    # Where all are training cases, nothing is split.
+    tested = any(names("labelsTs"))
+    for part, split in _SPLITS.items():
+        masks = dict(names(f"labels{part}"))
+        images: dict[str, list[Entry]] = {}
+        for name, entry in names(f"images{part}"):
+            # The number of a channel, unless it is that of the case, as of files that have none.
+            name = name if name in masks else re.sub(r"_\d{4}$", "", name)
+            images.setdefault(name, []).append(entry)
         for name in sorted({*images, *masks}, key=downloads.natural):
             yield name, split if tested else "", images.get(name, []), masks.get(name)

@@ -13,7 +13,9 @@ from scipy import ndimage
 from liver_jax.cohort import check, manifest
 from liver_jax.cohort.exam import Exam
 from liver_jax.cohort.intake import write
+from liver_jax.cohort.intake.case import Found
 from liver_jax.cohort.intake.download import Download
+from liver_jax.cohort.intake.own import Own
 from liver_jax.cohort.layouts import catalogue
 from liver_jax.phantom import cohort as phantom
 from liver_jax.physics.tissues import Tissue
@@ -154,6 +156,16 @@ def write_png() -> Callable[[pathlib.Path, np.ndarray], None]:
     return write_one
 
 
+def _written(
+    name: str, found: Found, folder: pathlib.Path
+) -> tuple[dict[str, Exam], dict[str, str]]:
+    _, left_out = write.write(name, found, folder)
+    report = check.check(folder / "manifest.csv")
+    assert not report.faults
+    exams = {exam.exam_id: exam for exam in manifest.read(folder / "manifest.csv")}
+    return exams, {item.case: item.reason for item in left_out}
+
+
 @pytest.fixture
 def prepare(tmp_path) -> Callable[..., tuple[dict[str, Exam], dict[str, str]]]:
     """Reads a download as `prepare --cohort=NAME` does: rows by exam_id, and reasons by case.
@@ -166,11 +178,28 @@ def prepare(tmp_path) -> Callable[..., tuple[dict[str, Exam], dict[str, str]]]:
     ) -> tuple[dict[str, Exam], dict[str, str]]:
         folder = tmp_path / output
         found = catalogue.read(catalogue.PUBLIC[name], Download(source, apart=folder))
-        _, left_out = write.write(name, found, folder)
-        report = check.check(folder / "manifest.csv")
-        assert not report.faults
-        exams = {exam.exam_id: exam for exam in manifest.read(folder / "manifest.csv")}
-        return exams, {item.case: item.reason for item in left_out}
+        return _written(name, found, folder)
+
+    return read
+
+
+@pytest.fixture
+def prepare_own(tmp_path) -> Callable[..., tuple[dict[str, Exam], dict[str, str]]]:
+    """Reads one's own scans as `prepare` does, which then calls them `own`.
+
+    `prepare_own(nnunet.read, folder)`, `prepare_own(folders.read, images, masks, pattern)`; what a
+    user tells follows by name, as `modality="CT"`.
+    """
+
+    def read(
+        reader: Callable[..., Found], *given: pathlib.Path | str, **told: object
+    ) -> tuple[dict[str, Exam], dict[str, str]]:
+        folder = tmp_path / "out"
+        sources = [
+            Download(part, apart=folder) if isinstance(part, pathlib.Path) else part
+            for part in given
+        ]
+        return _written("own", reader(*sources, Own(cohort="own", **told)), folder)
 
     return read
 

@@ -1,0 +1,220 @@
+"""nnU-Net datasets in miniature: both versions, channels, regions, files listed elsewhere."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from liver_jax.cohort.layouts import nnunet
+from liver_jax.errors import InputError
+
+_LIVER_AND_TUMOUR = {"background": 0, "liver": 1, "tumor": 2}
+
+
+def _tell(root, **told):
+    root.mkdir(parents=True, exist_ok=True)
+    told.setdefault("labels", _LIVER_AND_TUMOUR)
+    (root / "dataset.json").write_text(json.dumps(told))
+
+
+@pytest.fixture
+def dataset(ct, write_nifti, tmp_path):
+    """Writes a dataset of CT: `dataset(**told)` as dataset.json; its folder."""
+
+    def write(
+        cases=("liver_2", "liver_10"), ending=".nii.gz", channel="_0000", values=None, **told
+    ):
+        root = tmp_path / "nnUNet_raw" / "Dataset007_Liver"
+        values = values or {"liver": 1, "tumour": 2}
+        for number, case in enumerate(cases):
+            write_nifti(
+                root / "imagesTr" / f"{case}{channel}{ending}", ct.image + number, ct.affine
+            )
+            write_nifti(root / "labelsTr" / f"{case}{ending}", ct.labels(**values), ct.affine)
+        _tell(root, **{"channel_names": {"0": "CT"}, "file_ending": ending} | told)
+        return root
+
+    return write
+
+
+def test_every_voxel_is_where_it_belongs(dataset, prepare_own, assert_is, ct):
+    exams, left_out = prepare_own(nnunet.read, dataset())
+    assert list(exams) == ["own-liver_2", "own-liver_10"] and not left_out
+    for number, exam in enumerate(exams.values()):
+        assert_is(exam, ct, echoes=[ct.image + number])
+        assert exam.subject_id == exam.exam_id
+        assert (exam.modality, exam.technique, exam.cohort) == ("CT", "ct", "own")
+        # The tumour is of the liver where nothing else is labelled.
+        assert exam.liver_labels == (1, 2)
+        assert "published_split" not in exam.extra
+
+
+@pytest.mark.parametrize(
+    ("labels", "values", "wanted"),
+    [
+        ({"background": 0, "spleen": 1, "liver": 6}, {"liver": 6, "spleen": 1}, (6,)),
+        ({"background": 0, "liver": [1, 2], "lesion": [2]}, {"liver": 1, "tumour": 2}, (1, 2)),
+        ({"background": 0, "Whole Liver": [1, 2], "spleen": 3}, {"liver": 1, "tumour": 2}, (1, 2)),
+        ({"liver": 1, "liver_tumour": 2, "kidney": 3}, {"liver": 1, "tumour": 2}, (1, 2)),
+        ({"background": 0, "liver": 1, "ignore": 2}, {"liver": 1}, (1,)),
+        ({"0": "background", "1": "liver", "2": "cancer"}, {"liver": 1, "tumour": 2}, (1, 2)),
+        ({"0": "background", "5": "spleen", "2": "Liver"}, {"liver": 2, "spleen": 5}, (2,)),
+        ({"background": "0", "liver": "1"}, {"liver": 1}, (1,)),
+    ],
+)
+def test_what_is_liver(dataset, prepare_own, assert_is, ct, labels, values, wanted):
+    exams, _ = prepare_own(nnunet.read, dataset(["a"], labels=labels, values=values))
+    assert exams["own-a"].liver_labels == wanted
+    assert_is(exams["own-a"], ct)
+
+
+def test_the_liver_of_many_organs_is_without_its_tumour(dataset, prepare_own, assert_is, ct):
+    labels = {"background": 0, "liver": 1, "tumor": 2, "spleen": 3}
+    root = dataset(["a"], labels=labels, values={"liver": 1, "tumour": 2, "spleen": 3})
+    exams, _ = prepare_own(nnunet.read, root)
+    assert_is(exams["own-a"], ct, liver=ct.organs == 1)
+    exams, _ = prepare_own(nnunet.read, root, liver_labels=(1, 2))
+    assert_is(exams["own-a"], ct)
+
+
+def test_version_1(dataset, prepare_own, assert_is, ct):
+    root = dataset(["a"])
+    labels = {"0": "background", "1": "liver", "2": "tumour"}
+    _tell(root, modality={"0": "CT"}, labels=labels, numTraining=1)
+    exams, _ = prepare_own(nnunet.read, root)
+    assert_is(exams["own-a"], ct)
+    assert exams["own-a"].modality == "CT" and exams["own-a"].liver_labels == (1, 2)
+
+
+def test_channels_of_an_mr_are_echoes(mr, write_nifti, prepare_own, assert_is, tmp_path):
+    for echo in (1, 0):
+        for case in ("P 1", "P-2_2019"):
+            path = tmp_path / "in" / "imagesTr" / f"{case}_000{echo}.nii.gz"
+            write_nifti(path, mr.echoes[echo] + (case == "P 1"), mr.affine)
+    write_nifti(tmp_path / "in" / "imagesTr" / "P3_0001.nii.gz", mr.echoes[1], mr.affine)
+    for case in ("P 1", "P-2_2019", "P3"):
+        path = tmp_path / "in" / "labelsTr" / f"{case}.nii.gz"
+        write_nifti(path, mr.labels(liver=1), mr.affine)
+    _tell(tmp_path / "in", channel_names={"0": "out of phase", "1": "in phase"})
+    exams, left_out = prepare_own(nnunet.read, tmp_path / "in")
+    assert list(exams) == ["own-P_1", "own-P-2_2019"]
+    for case, exam in exams.items():
+        assert_is(exam, mr, echoes=[echo + (case == "own-P_1") for echo in mr.echoes[:2]])
+        assert (exam.modality, exam.technique, exam.te_ms) == ("MR", "mr", ())
+    assert left_out == {"P3": "has 1 of 2 channels"}
+
+
+def test_one_channel_of_mr_gives_its_name(mr, write_nifti, prepare_own, tmp_path):
+    write_nifti(tmp_path / "in" / "imagesTr" / "a_0000.nii.gz", mr.image, mr.affine)
+    write_nifti(tmp_path / "in" / "labelsTr" / "a.nii.gz", mr.labels(liver=1), mr.affine)
+    _tell(tmp_path / "in", channel_names={"0": "T1 (VIBE)"})
+    assert prepare_own(nnunet.read, tmp_path / "in")[0]["own-a"].technique == "t1_vibe"
+    exams, _ = prepare_own(nnunet.read, tmp_path / "in", technique="hbp_t1w")
+    assert exams["own-a"].technique == "hbp_t1w"
+
+
+def test_published_test_cases(dataset, prepare_own, assert_is, ct, write_nifti):
+    root = dataset(["a"])
+    for number, case in enumerate("cb", 5):
+        write_nifti(root / "imagesTs" / f"{case}_0000.nii.gz", ct.image + number, ct.affine)
+    write_nifti(root / "labelsTs" / "b.nii.gz", ct.labels(liver=1, tumour=2), ct.affine)
+    exams, left_out = prepare_own(nnunet.read, root.parent)
+    splits = {case: exam.extra["published_split"] for case, exam in exams.items()}
+    assert splits == {"own-a": "train", "own-b": "test"}
+    assert_is(exams["own-b"], ct, echoes=[ct.image + 6])
+    assert left_out == {"c": "there is no mask for it"}
+
+
+@pytest.mark.parametrize(("told", "ending"), [(".nii", ".nii"), ("nii.gz", ".NII.GZ")])
+def test_other_endings(dataset, prepare_own, assert_is, ct, told, ending):
+    exams, _ = prepare_own(nnunet.read, dataset(["a"], ending=ending, file_ending=told))
+    assert_is(exams["own-a"], ct)
+
+
+def test_nrrd_with_a_hidden_file_beside_it(dataset, prepare_own, assert_is, ct):
+    root = dataset(["a"], file_ending=".nrrd")
+    for path in list(root.rglob("*.nii.gz")):
+        target = path.with_name(path.name.replace(".nii.gz", ".nrrd"))
+        SimpleITK.WriteImage(SimpleITK.ReadImage(path), target, useCompression=True)
+        path.with_name(f"._{target.name}").write_bytes(b"Mac OS X")
+        path.unlink()
+    exams, left_out = prepare_own(nnunet.read, root)
+    assert list(exams) == ["own-a"] and not left_out
+    assert_is(exams["own-a"], ct)
+
+
+def test_four_digits_may_be_the_case(dataset, prepare_own):
+    exams, left_out = prepare_own(nnunet.read, dataset(["img_0001", "img_0002"], channel=""))
+    assert list(exams) == ["own-img_0001", "own-img_0002"] and not left_out
+
+
+def test_listed_files(dataset, prepare_own, assert_is, ct, tmp_path):
+    root = dataset(["a"])
+    listed = {"x": {"images": ["imagesTr/a_0000.nii.gz"], "label": "./labelsTr/a.nii.gz"}}
+    # Where lists are used, the images lie elsewhere.
+    shutil.copytree(root / "imagesTr", tmp_path / "elsewhere")
+    np.save(tmp_path / "elsewhere" / "b", 0)
+    (tmp_path / "elsewhere" / "a_0000.nii.gz").rename(tmp_path / "elsewhere" / "scan.nii.gz")
+    label = str(root / "labelsTr" / "a.nii.gz")
+    listed["y"] = {"images": ["../../elsewhere/scan.nii.gz"], "label": label}
+    listed["z"] = {"images": ["imagesTr/z_0000.nii.gz"], "label": label}
+    listed["w"] = {"images": ["imagesTr/a_0000.nii.gz"], "label": "labelsTr/w.nii.gz"}
+    _tell(root, channel_names={"0": "CT"}, dataset={key: listed[key] for key in "xzw"})
+    exams, left_out = prepare_own(nnunet.read, root)
+    assert list(exams) == ["own-x"]
+    assert_is(exams["own-x"], ct)
+    assert left_out["z"] == "there is no image for its mask"
+    assert left_out["w"] == "there is no mask for it"
+    bare = tmp_path / "raw" / "Dataset008_Elsewhere"
+    _tell(bare, channel_names={"0": "CT"}, dataset={"y": listed["y"]})
+    exams, _ = prepare_own(nnunet.read, bare)
+    assert_is(exams["own-y"], ct)
+
+
+def test_without_partner(dataset, prepare_own):
+    root = dataset(["a", "b", "c"])
+    (root / "imagesTr" / "b_0000.nii.gz").unlink()
+    (root / "labelsTr" / "c.nii.gz").unlink()
+    exams, left_out = prepare_own(nnunet.read, root)
+    assert list(exams) == ["own-a"]
+    assert left_out == {"b": "there is no image for its mask", "c": "there is no mask for it"}
+
+
+def test_ct_and_pet_are_no_echoes(dataset, run, tmp_path):
+    root = dataset(["a"], channel_names={"0": "CT", "1": "PET"})
+    shutil.copy(root / "imagesTr" / "a_0000.nii.gz", root / "imagesTr" / "a_0001.nii.gz")
+    code, _, err = run("prepare", "--cohort=nnunet", f"--source={root}", f"--output={tmp_path}/o")
+    assert code == 2 and "is CT with 2 channels" in err
+
+
+@pytest.mark.parametrize(
+    ("told", "fault"),
+    [
+        ({"labels": {"0": "background", "1": "vessel", "2": "Tumour"}}, "--liver_labels=1"),
+        ({"labels": {"background": 0, "liver": "one"}}, "has the label liver: 'one'"),
+        ({"labels": ["background", "liver"]}, "no JSON objects"),
+        ({"channel_names": {}}, "--modality=CT"),
+        ({"file_ending": ".png"}, "has file_ending .png"),
+    ],
+)
+def test_what_is_refused(dataset, prepare_own, told, fault):
+    root = dataset(["a"], **told)
+    with pytest.raises(InputError, match=fault) as refused:
+        prepare_own(nnunet.read, root)
+    assert str(root / "dataset.json") in str(refused.value)
+
+
+def test_one_dataset_is_meant(dataset, prepare_own, run, tmp_path):
+    raw = dataset(["a"]).parent
+    # What nnU-Net makes of a dataset has its dataset.json, and no images.
+    preprocessed = tmp_path / "nnUNet_raw" / "nnUNet_preprocessed" / "Dataset007_Liver"
+    preprocessed.mkdir(parents=True)
+    shutil.copy(raw / "Dataset007_Liver" / "dataset.json", preprocessed)
+    assert list(prepare_own(nnunet.read, raw)[0]) == ["own-a"]
+    shutil.copytree(raw / "Dataset007_Liver", raw / "Dataset008_Liver")
+    arguments = ("--cohort=nnunet", f"--source={raw}", f"--output={tmp_path / 'new'}")
+    code, _, err = run("prepare", *arguments)
+    assert code == 2 and len(err.strip().splitlines()) == 1
+    assert "holds 2 dataset.json" in err and not (tmp_path / "new").exists()
