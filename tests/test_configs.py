@@ -7,7 +7,7 @@ import pathlib
 import ml_collections
 import pytest
 
-from configs import ablation, anycontrast, base, stage1, stage2
+from configs import ablation, anycontrast, base, public, stage1, stage2
 from liver_jax.data import augment, contrast
 from liver_jax.errors import InputError
 from liver_jax.train import settings
@@ -39,6 +39,22 @@ def test_every_field_has_a_reader():
 @pytest.mark.parametrize("size", base.SIZES)
 def test_a_config_can_work(module, size):
     settings.validate(module.get_config(size))
+
+
+@pytest.mark.parametrize("size", base.SIZES)
+def test_the_public_stages_have_the_papers_counts_of_ct_and_t1(size):
+    first, second = (public.get_config(f"stage={stage},size={size}") for stage in (1, 2))
+    for config in (first, second):
+        settings.validate(config)
+    assert second.data.train_subjects == "t1dual=14,ct=10,ce_t1w=20"
+    assert first.data.train_subjects == "t1dual=14"
+    assert (first.init.checkpoint, second.init.checkpoint) == ("none", "runs/public/stage1")
+
+
+@pytest.mark.parametrize("arguments", ["", "stage=3", "stage=1,ct=2", "size=demo"])
+def test_the_public_config_refuses_other_arguments(arguments):
+    with pytest.raises(ValueError, match="stage=1"):
+        public.get_config(arguments)
 
 
 def test_sizes_change_the_grid_and_the_counts_never_the_architecture():

@@ -88,7 +88,7 @@ def test_every_voxel_is_where_it_belongs(download, prepare, assert_is, mr):
         for column, data in drawn(mr).items():
             art = seen(mr, data, "art"), affine(mr, "art")
             wanted = nearest(*art, GRIDS[phase][2], affine(mr, phase))
-            assert art[0][..., -1].any() and wanted[..., 11].any()
+            assert phase != "pv" or wanted[..., 12].any()  # 0.3 above the last slice of art
             rater = dataclasses.replace(exam, mask=getattr(exam, column))
             assert_is(rater, there, liver=wanted)
 

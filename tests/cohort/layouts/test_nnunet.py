@@ -3,36 +3,33 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
 import SimpleITK
 
+from liver_jax.cohort.intake.case import LeftOut
+from liver_jax.cohort.intake.download import Download
+from liver_jax.cohort.intake.own import Own
 from liver_jax.cohort.layouts import nnunet
 from liver_jax.errors import InputError
-
-_LIVER_AND_TUMOUR = {"background": 0, "liver": 1, "tumor": 2}
 
 
 def _tell(root, **told):
     root.mkdir(parents=True, exist_ok=True)
-    told.setdefault("labels", _LIVER_AND_TUMOUR)
+    told = {"labels": {"background": 0, "liver": 1, "tumor": 2}} | told
     (root / "dataset.json").write_text(json.dumps(told))
 
 
 @pytest.fixture
 def dataset(ct, write_nifti, tmp_path):
-    """Writes a dataset of CT: `dataset(**told)` as dataset.json; its folder."""
+    """Writes a dataset of CT, `dataset(cases, **told)` as dataset.json tells; its folder."""
 
-    def write(
-        cases=("liver_2", "liver_10"), ending=".nii.gz", channel="_0000", values=None, **told
-    ):
+    def write(cases, ending=".nii.gz", channel="_0000", values=None, **told):
         root = tmp_path / "nnUNet_raw" / "Dataset007_Liver"
-        values = values or {"liver": 1, "tumour": 2}
+        labels = ct.labels(**values or {"liver": 1, "tumour": 2})
         for number, case in enumerate(cases):
-            write_nifti(
-                root / "imagesTr" / f"{case}{channel}{ending}", ct.image + number, ct.affine
-            )
-            write_nifti(root / "labelsTr" / f"{case}{ending}", ct.labels(**values), ct.affine)
+            image = root / "imagesTr" / f"{case}{channel}{ending}"
+            write_nifti(image, ct.image + number, ct.affine)
+            write_nifti(root / "labelsTr" / f"{case}{ending}", labels, ct.affine)
         _tell(root, **{"channel_names": {"0": "CT"}, "file_ending": ending} | told)
         return root
 
@@ -40,7 +37,7 @@ def dataset(ct, write_nifti, tmp_path):
 
 
 def test_every_voxel_is_where_it_belongs(dataset, prepare_own, assert_is, ct):
-    exams, left_out = prepare_own(nnunet.read, dataset())
+    exams, left_out = prepare_own(nnunet.read, dataset(["liver_2", "liver_10"]))
     assert list(exams) == ["own-liver_2", "own-liver_10"] and not left_out
     for number, exam in enumerate(exams.values()):
         assert_is(exam, ct, echoes=[ct.image + number])
@@ -81,24 +78,21 @@ def test_the_liver_of_many_organs_is_without_its_tumour(dataset, prepare_own, as
 
 def test_version_1(dataset, prepare_own, assert_is, ct):
     root = dataset(["a"])
-    labels = {"0": "background", "1": "liver", "2": "tumour"}
-    _tell(root, modality={"0": "CT"}, labels=labels, numTraining=1)
+    _tell(root, modality={"0": "CT"}, labels={"0": "background", "1": "liver", "2": "tumour"})
     exams, _ = prepare_own(nnunet.read, root)
     assert_is(exams["own-a"], ct)
     assert exams["own-a"].modality == "CT" and exams["own-a"].liver_labels == (1, 2)
 
 
 def test_channels_of_an_mr_are_echoes(mr, write_nifti, prepare_own, assert_is, tmp_path):
-    for echo in (1, 0):
-        for case in ("P 1", "P-2_2019"):
-            path = tmp_path / "in" / "imagesTr" / f"{case}_000{echo}.nii.gz"
-            write_nifti(path, mr.echoes[echo] + (case == "P 1"), mr.affine)
-    write_nifti(tmp_path / "in" / "imagesTr" / "P3_0001.nii.gz", mr.echoes[1], mr.affine)
-    for case in ("P 1", "P-2_2019", "P3"):
-        path = tmp_path / "in" / "labelsTr" / f"{case}.nii.gz"
+    root = tmp_path / "in"
+    for name in ("P-2_2019_0000", "P-2_2019_0001", "P 1_0000", "P 1_0001", "P3_0001"):
+        data = mr.echoes[int(name[-1])] + ("P 1" in name)
+        write_nifti(root / "imagesTr" / f"{name}.nii.gz", data, mr.affine)
+        path = root / "labelsTr" / f"{name[:-5]}.nii.gz"
         write_nifti(path, mr.labels(liver=1), mr.affine)
-    _tell(tmp_path / "in", channel_names={"0": "out of phase", "1": "in phase"})
-    exams, left_out = prepare_own(nnunet.read, tmp_path / "in")
+    _tell(root, channel_names={"0": "out of phase", "1": "in phase"})
+    exams, left_out = prepare_own(nnunet.read, root)
     assert list(exams) == ["own-P_1", "own-P-2_2019"]
     for case, exam in exams.items():
         assert_is(exam, mr, echoes=[echo + (case == "own-P_1") for echo in mr.echoes[:2]])
@@ -106,13 +100,12 @@ def test_channels_of_an_mr_are_echoes(mr, write_nifti, prepare_own, assert_is, t
     assert left_out == {"P3": "has 1 of 2 channels"}
 
 
-def test_one_channel_of_mr_gives_its_name(mr, write_nifti, prepare_own, tmp_path):
-    write_nifti(tmp_path / "in" / "imagesTr" / "a_0000.nii.gz", mr.image, mr.affine)
-    write_nifti(tmp_path / "in" / "labelsTr" / "a.nii.gz", mr.labels(liver=1), mr.affine)
-    _tell(tmp_path / "in", channel_names={"0": "T1 (VIBE)"})
-    assert prepare_own(nnunet.read, tmp_path / "in")[0]["own-a"].technique == "t1_vibe"
-    exams, _ = prepare_own(nnunet.read, tmp_path / "in", technique="hbp_t1w")
-    assert exams["own-a"].technique == "hbp_t1w"
+def test_one_channel_gives_its_name(dataset, prepare_own):
+    root = dataset(["a"], channel_names={"0": "T1 (VIBE)"})
+    exam = prepare_own(nnunet.read, root)[0]["own-a"]
+    assert (exam.modality, exam.technique) == ("MR", "t1_vibe")
+    exam = prepare_own(nnunet.read, root, technique="hbp_t1w")[0]["own-a"]
+    assert (exam.modality, exam.technique) == ("MR", "hbp_t1w")
 
 
 def test_published_test_cases(dataset, prepare_own, assert_is, ct, write_nifti):
@@ -120,7 +113,7 @@ def test_published_test_cases(dataset, prepare_own, assert_is, ct, write_nifti):
     for number, case in enumerate("cb", 5):
         write_nifti(root / "imagesTs" / f"{case}_0000.nii.gz", ct.image + number, ct.affine)
     write_nifti(root / "labelsTs" / "b.nii.gz", ct.labels(liver=1, tumour=2), ct.affine)
-    exams, left_out = prepare_own(nnunet.read, root.parent)
+    exams, left_out = prepare_own(nnunet.read, root)
     splits = {case: exam.extra["published_split"] for case, exam in exams.items()}
     assert splits == {"own-a": "train", "own-b": "test"}
     assert_is(exams["own-b"], ct, echoes=[ct.image + 6])
@@ -152,25 +145,20 @@ def test_four_digits_may_be_the_case(dataset, prepare_own):
 
 def test_listed_files(dataset, prepare_own, assert_is, ct, tmp_path):
     root = dataset(["a"])
-    listed = {"x": {"images": ["imagesTr/a_0000.nii.gz"], "label": "./labelsTr/a.nii.gz"}}
-    # Where lists are used, the images lie elsewhere.
-    shutil.copytree(root / "imagesTr", tmp_path / "elsewhere")
-    np.save(tmp_path / "elsewhere" / "b", 0)
-    (tmp_path / "elsewhere" / "a_0000.nii.gz").rename(tmp_path / "elsewhere" / "scan.nii.gz")
-    label = str(root / "labelsTr" / "a.nii.gz")
-    listed["y"] = {"images": ["../../elsewhere/scan.nii.gz"], "label": label}
-    listed["z"] = {"images": ["imagesTr/z_0000.nii.gz"], "label": label}
-    listed["w"] = {"images": ["imagesTr/a_0000.nii.gz"], "label": "labelsTr/w.nii.gz"}
-    _tell(root, channel_names={"0": "CT"}, dataset={key: listed[key] for key in "xzw"})
+    image, label = "imagesTr/a_0000.nii.gz", "./labelsTr/a.nii.gz"
+    listed = {"x": (image, label), "z": ("imagesTr/z.nii.gz", label), "w": (image, "w.nii.gz")}
+    listed = {name: {"images": [one], "label": other} for name, (one, other) in listed.items()}
+    _tell(root, channel_names={"0": "CT"}, dataset=listed)
     exams, left_out = prepare_own(nnunet.read, root)
     assert list(exams) == ["own-x"]
     assert_is(exams["own-x"], ct)
     assert left_out["z"] == "there is no image for its mask"
     assert left_out["w"] == "there is no mask for it"
-    bare = tmp_path / "raw" / "Dataset008_Elsewhere"
-    _tell(bare, channel_names={"0": "CT"}, dataset={"y": listed["y"]})
-    exams, _ = prepare_own(nnunet.read, bare)
-    assert_is(exams["own-y"], ct)
+    # Lists are made for data that lie elsewhere.
+    bare = tmp_path / "nnUNet_raw" / "Dataset008_Listed"
+    files = {"images": [f"../{root.name}/{image}"], "label": str(root / label)}
+    _tell(bare, channel_names={"0": "CT"}, dataset={"y": files})
+    assert_is(prepare_own(nnunet.read, bare)[0]["own-y"], ct)
 
 
 def test_without_partner(dataset, prepare_own):
@@ -182,11 +170,11 @@ def test_without_partner(dataset, prepare_own):
     assert left_out == {"b": "there is no image for its mask", "c": "there is no mask for it"}
 
 
-def test_ct_and_pet_are_no_echoes(dataset, run, tmp_path):
+def test_ct_and_pet_are_no_echoes(dataset):
     root = dataset(["a"], channel_names={"0": "CT", "1": "PET"})
     shutil.copy(root / "imagesTr" / "a_0000.nii.gz", root / "imagesTr" / "a_0001.nii.gz")
-    code, _, err = run("prepare", "--cohort=nnunet", f"--source={root}", f"--output={tmp_path}/o")
-    assert code == 2 and "is CT with 2 channels" in err
+    found = nnunet.read(Download(root), Own(cohort="own"))
+    assert found.left_out == [LeftOut("a", "is CT with 2 channels")] and not found.cases
 
 
 @pytest.mark.parametrize(
