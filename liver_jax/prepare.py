@@ -159,6 +159,8 @@ def _folders(given: flags.FlagValues) -> None:
         Download(_named(given, flag), apart=_output(given)) for flag in ("images", "masks")
     )
     found = folders.read(images, masks, given.pattern or "*.nii.gz,*.nii.gz", own)
+    for download in (images, masks):
+        found = catalogue.noted(found, download)
     if given.write:
         _take_in(given, own.cohort, found)
     else:

@@ -87,25 +87,21 @@ def write(path: str | os.PathLike, exams: Sequence[Exam]) -> None:
         InputError: What would be written could not be read again, or the disk refuses.
     """
     path = pathlib.Path(path)
-    folder = path.absolute().parent
-    extra = list(dict.fromkeys(name for exam in exams for name in exam.extra))
-    buffer = io.StringIO()
-    table = csv.writer(buffer, lineterminator="\n")
-    table.writerow([*COLUMNS, *extra])
-    for exam in exams:
-        cells = [_cell(getattr(exam, column), folder) for column in COLUMNS]
-        table.writerow([*cells, *(exam.extra.get(name, "") for name in extra)])
-    text = buffer.getvalue()
-    _, faults = parse.parse(text, path.absolute())
-    if faults:
-        first = faults[0]
-        where = f"{path}, {first.exam_id}, column {first.column}"
-        raise InputError(where, f"cannot be written: {first.message}", first.remedy)
+    text = _text(path, exams)
     try:
         files.write_text(path, text)
     except OSError as error:
         fault = f"cannot be written: {error.strerror or error}"
         raise InputError(path, fault, "Free some space or choose another folder") from error
+
+
+def check_row(exam: Exam) -> None:
+    """Refuses an examination that could not be read again from a row of `exam.manifest`.
+
+    Raises:
+        InputError: As `write`.
+    """
+    _text(exam.manifest, [exam])
 
 
 def load(exam: Exam) -> tuple[Exam, Source]:
@@ -336,6 +332,25 @@ def _of_files(call: Callable[..., Any], named: Any) -> Any:
             raise
         remedy = "Put the one that is meant into a folder of its own, and name that"
         raise InputError(error.subject, error.fault, remedy) from error
+
+
+def _text(path: pathlib.Path, exams: Sequence[Exam]) -> str:
+    """The table of a manifest at `path`, which can be read again."""
+    folder = path.absolute().parent
+    extra = list(dict.fromkeys(name for exam in exams for name in exam.extra))
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator="\n")
+    table.writerow([*COLUMNS, *extra])
+    for exam in exams:
+        cells = [_cell(getattr(exam, column), folder) for column in COLUMNS]
+        table.writerow([*cells, *(exam.extra.get(name, "") for name in extra)])
+    text = buffer.getvalue()
+    _, faults = parse.parse(text, path.absolute())
+    if faults:
+        first = faults[0]
+        where = f"{path}, {first.exam_id}, column {first.column}"
+        raise InputError(where, f"cannot be written: {first.message}", first.remedy)
+    return text
 
 
 def _cell(value: object, folder: pathlib.Path) -> str:

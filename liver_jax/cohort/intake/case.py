@@ -69,8 +69,8 @@ class Case:
         images: One for each echo. DICOM tells its echo times, and is put in their order.
         mask: What the liver was drawn in.
         distrust: Tells from the header of the first image why the case cannot be used, or None.
-        may_lack_liver: Whether the mask may be empty, as the field of view is of another organ; its
-            voxels are then read, and such a case is left out.
+        may_lack_liver: Whether the mask may be empty, as the field of view is of another organ, or
+            have other values than are named: its voxels are then read, and such a case is left out.
         published_split: Of the authors: `train`, `validation` or `test`, or empty.
         extra: Columns of the manifest beyond those of the format.
     """

@@ -297,6 +297,14 @@ def _resampled(labels: Volume, grid: geometry.Placed, path: pathlib.Path) -> np.
     return data.astype(np.int32)
 
 
-def liver_voxels(path: pathlib.Path, liver_labels: Sequence[int]) -> int:
-    """How many voxels of a label file are liver."""
-    return int(manifest.liver_of(reader.read_labels(path).data, liver_labels).sum())
+def lack_of_liver(path: pathlib.Path, liver_labels: Sequence[int]) -> str:
+    """Why a label file has no liver, in words; empty where it has."""
+    labels = reader.read_labels(path).data
+    if manifest.liver_of(labels, liver_labels).any():
+        return ""
+    held = np.unique(labels)
+    present = ", ".join(map(str, held[held != 0][:10]))
+    wanted = ", ".join(map(str, liver_labels))
+    return (
+        f"its mask has no liver ({wanted}), but {present}" if present else "its mask has no liver"
+    )

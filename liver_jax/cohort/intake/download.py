@@ -91,7 +91,7 @@ class Download:
         self.source = pathlib.Path(source)
         self.unopened: dict[str, str] = {}
         if not self.source.exists():
-            raise InputError(source, "no such file or folder", "Correct --source")
+            raise InputError(source, "no such file or folder", "Correct the name")
         apart = None if apart is None else pathlib.Path(apart).resolve()
         try:
             plain = list(_walk(self.source, apart))

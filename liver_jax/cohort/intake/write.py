@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import io
 import pathlib
 import re
@@ -19,6 +20,7 @@ from liver_jax.errors import InputError
 from liver_jax.volume import reader
 
 _RECORD = "cohort.json"
+_WORTH_A_PROCESS = 50  # masks to read
 
 
 def write(
@@ -58,10 +60,11 @@ def write(
         found = _told_apart(found)
         results: dict[int, Exam | LeftOut] = {}
         tasks = [(number, cohort, case, output, split) for number, case in enumerate(found.cases)]
-        heavy = [task for task in tasks if any(isinstance(i, Series) for i in task[2].images)]
+        # To start processes takes longer than to read a few headers.
+        heavy = any(isinstance(image, Series) for case in found.cases for image in case.images)
+        heavy |= sum(case.may_lack_liver for case in found.cases) > _WORTH_A_PROCESS
         bar = tqdm.tqdm(total=len(tasks), desc=cohort, unit="exam", disable=not progress)
         with bar:
-            # To start processes takes longer than to read a few headers.
             for number, result in side_by_side.done(_done, tasks, workers if heavy else 1):
                 results[number] = result
                 bar.update()
@@ -100,12 +103,15 @@ def describe(
 
 def exam_id(cohort: str, case_id: str) -> str:
     """A case's name as manifests allow it."""
-    return f"{cohort}-{plain(case_id)}"
+    return plain(f"{cohort}-{case_id}")
 
 
 def plain(text: str) -> str:
-    """A name with nothing but letters, digits, `-` and `_`."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")
+    """A name with nothing but letters, digits, `-` and `_`, another one for every other text."""
+    kept = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")
+    if kept == text:
+        return text
+    return f"{kept}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def _told_apart(found: Found) -> Found:
@@ -147,6 +153,7 @@ def _done(
     try:
         made = convert.make(case, output / "exams" / name)
         exam = _row(cohort, name, case, made, output, split)
+        manifest.check_row(exam)
         faults = check.check_headers(exam)
         if faults:
             first = faults[0]
@@ -156,8 +163,10 @@ def _done(
         distrusted = case.distrust and case.distrust(reader.read_header(exam.images[0]))
         if distrusted:
             return number, LeftOut(case.case_id, distrusted)
-        if case.may_lack_liver and not convert.liver_voxels(exam.mask, exam.liver_labels):
-            return number, LeftOut(case.case_id, "its mask has no liver")
+        if case.may_lack_liver:
+            lack = convert.lack_of_liver(exam.mask, exam.liver_labels)
+            if lack:
+                return number, LeftOut(case.case_id, lack)
     except InputError as error:
         return number, LeftOut(case.case_id, f"{pathlib.Path(error.subject).name}: {error.fault}")
     return number, exam

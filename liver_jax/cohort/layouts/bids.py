@@ -235,6 +235,7 @@ def _case(
         field_strength_t=_number(told[order[0]], "MagneticFieldStrength"),
         mask=mask.entry,
         liver_labels=labels,
+        may_lack_liver=True,
         extra=_columns(person),
     )
 

@@ -71,6 +71,7 @@ def read(images: Download, masks: Download, pattern: str, own: Own) -> Found:
                 images=(image,),
                 mask=mask,
                 liver_labels=own.liver_labels or (1,),
+                may_lack_liver=True,
             )
         )
     return found

@@ -72,6 +72,7 @@ def read(download: Download, own: Own) -> Found:
                     images=tuple(images),
                     mask=mask,
                     liver_labels=values,
+                    may_lack_liver=True,
                     published_split=split,
                 )
             )

@@ -1,6 +1,8 @@
 """A cohort taken in: what stays, what is made again, what is never written over."""
 
 import csv
+import dataclasses
+import hashlib
 import pathlib
 import shutil
 
@@ -133,11 +135,23 @@ def test_ids_that_cannot_be_told_apart_are_left_out(source, tmp_path):
             images=(entry,),
             mask=mask,
         )
-        for name in ("Jo 1", "jo/1")
+        for name in ("Jo-1", "jo-1", "Jo 1", "李", "王")
     ]
     exams, left_out = write.write("own", Found(cases), tmp_path / "out")
-    assert [(exam.exam_id, exam.subject_id) for exam in exams] == [("own-Jo_1", "s_Jo_1")]
-    assert left_out == [LeftOut("jo/1", "has the name of Jo 1, as a manifest has it")]
+    assert left_out == [LeftOut("jo-1", "has the name of Jo-1, as a manifest has it")]
+    assert (
+        exams[0].exam_id == "own-Jo-1"
+        and exams[1].exam_id == "own-Jo_1-" + hashlib.sha256(b"own-Jo 1").hexdigest()[:6]
+    )
+    assert len({exam.exam_id for exam in exams}) == len({e.subject_id for e in exams}) == 4
+
+
+def test_a_row_that_cannot_be_written_is_left_out_alone(source, tmp_path):
+    found = catalogue.PUBLIC["lits"].read(Download(source))
+    found.cases[0] = dataclasses.replace(found.cases[0], field_strength_t=15000.0)
+    exams, left_out = write.write("lits", found, tmp_path / "out")
+    assert [exam.exam_id for exam in exams] == ["lits-1"]
+    assert "15000" in left_out[0].reason
 
 
 def test_every_layout_is_in_the_table():

@@ -89,12 +89,21 @@ def _body(exam: Exam) -> Body:
 
 
 @pytest.fixture(scope="session")
-def bodies(tmp_path_factory) -> dict[str, Body]:
+def people(tmp_path_factory) -> Callable[[str, int], list[Body]]:
+    """Makes phantom examinations of different people: `people("ct", 3)`."""
+
+    def make(technique: str, count: int) -> list[Body]:
+        output = tmp_path_factory.mktemp("phantom") / "bodies"
+        counts = f"{technique}/test={count}"
+        return [_body(e) for e in manifest.read(phantom.write(output, "tiny", 3, 1, False, counts))]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def bodies(people) -> dict[str, Body]:
     """`ct`, and `mr` with six echoes, of two people."""
-    output = tmp_path_factory.mktemp("phantom") / "bodies"
-    path = phantom.write(output, "tiny", 3, 1, False, counts="ct/test=1,spgr2d/test=1")
-    ct, mr = manifest.read(path)
-    return {"ct": _body(ct), "mr": _body(mr)}
+    return {"ct": people("ct", 1)[0], "mr": people("spgr2d", 1)[0]}
 
 
 @pytest.fixture

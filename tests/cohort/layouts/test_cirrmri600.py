@@ -28,25 +28,29 @@ def image(body, kind, part, number):
     return body.echoes[0 if kind == "T1" else -1] + number + (part == "healthy")
 
 
+def turned(data, affine, axes):
+    """A scan and its affine on other axes."""
+    now, then = nib.io_orientation(affine), nib.orientations.axcodes2ornt(axes)
+    scan = nib.Nifti1Image(data.astype(np.int16), affine)
+    scan = scan.as_reoriented(nib.orientations.ornt_transform(now, then))
+    return np.asarray(scan.dataobj), scan.affine
+
+
 @pytest.fixture
 def download(mr, write_nifti, tmp_path):
     """The T2 part is unpacked into a folder of its own name; the healthy are in RAS, not LPS."""
     root = tmp_path / "CirrMRI600+"
-    assert nib.aff2axcodes(mr.affine) == ("L", "P", "S")
     for kind, part, number in CASES:
         folder = root / f"Cirrhosis_{kind}_3D" / ("" if kind == "T1" else f"Cirrhosis_{kind}_3D")
         images, masks = folder / f"{part}_images", folder / f"{part}_masks"
         if part == "healthy":
             folder = root / "Healthy_subjects" / f"{kind}_W_Healthy"
             images, masks = folder / f"{kind}_images", folder / f"{kind}_masks"
-        flip = slice(None, None, -1 if part == "healthy" else 1)
-        affine = mr.affine.copy()
-        if part == "healthy":
-            affine[:3, 3] = (mr.affine @ [*(np.array(mr.liver.shape[:2]) - 1), 0, 1])[:3]
-            affine[:, :2] *= -1
-        data, liver = image(mr, kind, part, number)[flip, flip], mr.liver[flip, flip]
-        write_nifti(images / f"{number}.nii.gz", data, affine)
-        write_nifti(masks / f"{number}.nii.gz", liver, affine, np.uint8)
+        axes = "RAS" if part == "healthy" else "LPS"
+        data = image(mr, kind, part, number)
+        write_nifti(images / f"{number}.nii.gz", *turned(data, mr.affine, axes))
+        write_nifti(masks / f"{number}.nii.gz", *turned(mr.liver, mr.affine, axes))
+        (images / f"._{number}.nii.gz").write_bytes(b"\x00\x05\x16\x07")
     write_nifti(root / "Cirrhosis_T1_3D" / "valid_images" / "20.nii.gz", mr.image, mr.affine)
     (root / "CirrMRI600+_CompleteData_age_gender_evaluation.csv").write_text(
         TABLE, encoding="utf-8-sig"
@@ -73,8 +77,9 @@ def test_the_files_are_the_downloads_own(download, prepare):
     exams, _ = prepare("cirrmri600", download)
     for exam in exams.values():
         assert exam.images[0].is_relative_to(download) and exam.mask.is_relative_to(download)
-    healthy = nib.load(exams["cirrmri600-healthy-12-t1"].images[0])
-    assert nib.aff2axcodes(healthy.affine) == ("R", "A", "S")
+    for name, axes in (("12-t1", "LPS"), ("healthy-12-t1", "RAS")):
+        affine = nib.load(exams[f"cirrmri600-{name}"].images[0]).affine
+        assert nib.aff2axcodes(affine) == tuple(axes)
 
 
 def test_what_the_tables_tell(download, prepare):

@@ -5,14 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-# Where each phase begins in the scan, its steps there, and its shape: pre is turned from left to
-# right; art ends in the liver's topmost slice; pv lies between voxels; del ends within the liver.
-GRIDS = {
-    "pre": ((47, 5, 1), (-1, 1, 1), (44, 40, 14)),
-    "art": ((0, 0, 0), (1, 1, 1), (48, 48, 13)),
-    "pv": ((2.2, 3.35, 0.3), (0.8, 1.1, 1), (50, 40, 14)),
-    "del": ((0, 0, 0), (1, 1, 1), (20, 48, 13)),
-}
 TOLD = {
     "pre": ("t1w", "unenhanced"),
     "art": ("ce_t1w", "arterial"),
@@ -23,11 +15,23 @@ WHOLE = "TCGA-BC-4073"
 DATES = {"10-01-2001": ("pre", "art", "pv", "del"), "11-02-2002": ("pre", "art", "pv")}
 
 
-def affine(body, phase):
-    start, step, _ = GRIDS[phase]
-    result = body.affine @ np.diag([*step, 1])
-    result[:3, 3] = (body.affine @ [*start, 1])[:3]
-    return result
+def grid(body, phase):
+    """Shape and affine: pre is turned, art ends in the liver's last slice, del within the liver.
+
+    pv lies between the voxels, and of the last slice of art less than half a slice above.
+    """
+    x, y, z = body.liver.shape
+    liver = np.argwhere(body.liver)
+    middle, last = int(liver[:, 0].mean()), liver[:, 2].max()
+    start, steps, shape = {
+        "pre": ((x - 1, 1, 0), (-1, 1, 1), (x, y - 1, z)),
+        "art": ((0, 0, 0), (1, 1, 1), (x, y, last + 1)),
+        "pv": ((0.2, 0.35, 0.3), (0.8, 0.9, 1), (5 * x // 4, 10 * y // 9, z)),
+        "del": ((0, 0, 0), (1, 1, 1), (middle, y, last + 1)),
+    }[phase]
+    affine = body.affine @ np.diag([*steps, 1])
+    affine[:3, 3] = (body.affine @ [*start, 1])[:3]
+    return shape, affine
 
 
 def nearest(data, affine, shape, to):
@@ -41,8 +45,9 @@ def nearest(data, affine, shape, to):
 
 
 def seen(body, data, phase):
-    """What a phase shows of the whole scan."""
-    return nearest(data, body.affine, GRIDS[phase][2], affine(body, phase))
+    """What a phase shows of the whole scan, and its affine."""
+    shape, affine = grid(body, phase)
+    return nearest(data, body.affine, shape, affine), affine
 
 
 def drawn(body):
@@ -55,13 +60,12 @@ def download(mr, write_nifti, tmp_path):
     """One patient with grids that differ, one with two dates, and two that lack something."""
     root = tmp_path / "nifti_and_segms"
     folder = root / WHOLE / "02-21-2000"
-    for echo, phase in zip(mr.echoes, GRIDS, strict=False):
-        write_nifti(folder / f"{phase}.nii.gz", seen(mr, echo, phase), affine(mr, phase))
-        registered = folder / f"art_{phase}.nii.gz"
-        write_nifti(registered, seen(mr, echo, "art"), affine(mr, "art"))
+    for echo, phase in zip(mr.echoes, TOLD, strict=False):
+        write_nifti(folder / f"{phase}.nii.gz", *seen(mr, echo, phase))
+        write_nifti(folder / f"art_{phase}.nii.gz", *seen(mr, echo, "art"))
     for rater, mask in enumerate(drawn(mr).values(), 1):
         for name, data in ((f"rater{rater}_liver", mask), (f"rater{rater}_tumor1", ~mask)):
-            write_nifti(folder / f"{name}.nii.gz", seen(mr, data, "art"), affine(mr, "art"))
+            write_nifti(folder / f"{name}.nii.gz", *seen(mr, data, "art"))
     for date, phases in DATES.items():
         folder = root / "TCGA-DD-A1EG" / date
         for echo, phase in enumerate(phases, len(phases)):
@@ -75,20 +79,19 @@ def download(mr, write_nifti, tmp_path):
 
 def test_every_voxel_is_where_it_belongs(download, prepare, assert_is, mr):
     exams, _ = prepare("liverhccseg", download)
-    held = {
-        exam.exam_id.rpartition("-")[2]: exam for exam in exams.values() if WHOLE in exam.exam_id
-    }
+    held = {name.rpartition("-")[2]: exam for name, exam in exams.items() if WHOLE in name}
     assert list(held) == ["pre", "art", "pv"]
     for (phase, exam), echo in zip(held.items(), mr.echoes, strict=False):
         told = (exam.modality, exam.technique, exam.contrast_phase)
         assert told == ("MR", *TOLD[phase])
         assert (exam.subject_id, exam.session) == (f"liverhccseg-{WHOLE}", "02-21-2000")
         assert exam.liver_labels == (1,)
-        there = dataclasses.replace(mr, echoes=(seen(mr, echo, phase),), affine=affine(mr, phase))
+        image, affine = seen(mr, echo, phase)
+        there = dataclasses.replace(mr, echoes=(image,), affine=affine)
         for column, data in drawn(mr).items():
-            art = seen(mr, data, "art"), affine(mr, "art")
-            wanted = nearest(*art, GRIDS[phase][2], affine(mr, phase))
-            assert phase != "pv" or wanted[..., 12].any()  # 0.3 above the last slice of art
+            art, art_affine = seen(mr, data, "art")
+            wanted = nearest(art, art_affine, image.shape, affine)
+            np.testing.assert_array_equal(wanted.any((0, 1))[: art.shape[2]], art.any((0, 1)))
             rater = dataclasses.replace(exam, mask=getattr(exam, column))
             assert_is(rater, there, liver=wanted)
 
