@@ -88,7 +88,8 @@ def describe(
     subjects = len({exam.subject_id for exam in exams})
     whole = f" (the whole download has {expected})" if expected else ""
     path = output / "manifest.csv"
-    lines = [f"{path}: {len(exams)} examinations of {subjects} subjects{whole}"]
+    counts = f"{_count(len(exams), 'examination')} of {_count(subjects, 'subject')}"
+    lines = [f"{path}: {counts}{whole}"]
     if left_out:
         lines.append(f"left out: {len(left_out)} ({output / 'left_out.csv'})")
         reasons: dict[str, list[str]] = {}
@@ -97,8 +98,12 @@ def describe(
         for reason, cases in reasons.items():
             text = f"{len(cases)}: {reason}: {', '.join(cases)}"
             lines += textwrap.wrap(text, 100, initial_indent="  ", subsequent_indent="    ")
-    lines.append(f"Headers are sound; --check={path} reads every voxel.")
+    lines.append(f"Headers are sound. Every voxel: python -m liver_jax.prepare --check={path}")
     return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def exam_id(cohort: str, case_id: str) -> str:

@@ -85,7 +85,7 @@ def test_all_that_is_left_out_is_in_a_table(source, tmp_path):
     assert set(rows) == {"1", "7", "rest.tar.gz"}
     assert "is not a NIfTI file" in rows["7"]
     text = write.describe(tmp_path / "out", exams, left_out, 131)
-    assert "1 examinations of 1 subjects (the whole download has 131)" in text
+    assert "1 examination of 1 subject (the whole download has 131)" in text
     for case, reason in rows.items():
         assert case in text and reason.split(":")[0] in text
 

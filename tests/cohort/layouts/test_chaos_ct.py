@@ -1,7 +1,11 @@
 """CHAOS CT in miniature: DICOM and PNG, paired by file names and not by position."""
 
+import nibabel
+import numpy as np
+import pydicom
 import pytest
 
+from liver_jax.cohort import manifest
 from liver_jax.volume import nifti
 
 
@@ -77,3 +81,27 @@ def test_a_missing_slice_is_told(write_case, prepare, tmp_path):
     (root / "2" / "Ground" / "liver_GT_004.png").unlink()
     _, left_out = prepare("chaos_ct", root.parent)
     assert "misses 1 slice" in left_out["2"]
+
+
+@pytest.mark.real
+def test_real_images_with_a_mask_of_pictures(prepare, write_png, real_data, tmp_path):
+    """20 slices, 2 mm apart, whose SliceThickness is 3: the volume is that of the positions."""
+    case = tmp_path / "Train_Sets" / "CT" / "3"
+    (case / "DICOM_anon").mkdir(parents=True)
+    labels = nibabel.load(real_data / "ct_dicom_labels.nii.gz")
+    liver = np.asarray(labels.dataobj) == 5
+    assert nibabel.aff2axcodes(labels.affine) == ("L", "A", "S")
+    for number, file in enumerate(sorted((real_data / "ct_dicom").iterdir())):
+        (case / "DICOM_anon" / file.name).symlink_to(file)
+        height_mm = float(pydicom.dcmread(file, stop_before_pixels=True).ImagePositionPatient[2])
+        index = round((height_mm - labels.affine[2, 3]) / labels.affine[2, 2])
+        # A picture's rows run to the back, this label map's to the front.
+        picture = 255 * liver[:, ::-1, index]
+        write_png(case / "Ground" / f"liver_GT_{number:03d}.png", picture)
+    exams, left_out = prepare("chaos_ct", tmp_path / "Train_Sets")
+    assert not left_out
+    (exam,) = exams.values()
+    mask, image = manifest.load_mask(exam), manifest.load_image(exam)
+    assert mask.spacing_mm[2] == pytest.approx(2.0, abs=0.01)
+    assert mask.data.sum() * mask.voxel_volume_ml == pytest.approx(699.44, abs=0.3)
+    assert image.data[mask.data].mean() == pytest.approx(89, abs=1.5)
