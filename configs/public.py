@@ -4,16 +4,15 @@ Of the paper's arms the CT is public; hepatobiliary and multiecho MRI with masks
 T1-DUAL (two echoes) stands for multiecho 2D SPGR, and ATLAS (contrast-enhanced T1-weighted) for the
 hepatobiliary phase. Downloads, each from its authors (`--cohort=help`): CHAOS_Train_Sets.zip (CT
 and MR, 20 donors and 20 volunteers), the training set of ATLAS (60), both training batches of LiTS
-(131, 111 of them if the headers of the 20 from 3D-IRCADb say 1 mm).
+(131, 111 of them if the headers of the 20 from 3D-IRCADb say 1 mm); all in one folder DOWNLOADS, or
+each in one of its own.
 
     for cohort in chaos_mr chaos_ct atlas; do
-      python -m liver_jax.prepare --cohort=$cohort --source=DOWNLOADS/$cohort \
-          --output=data/$cohort
+      python -m liver_jax.prepare --cohort=$cohort --source=DOWNLOADS --output=data/$cohort
       python -m liver_jax.prepare --assign_splits=data/$cohort/manifest.csv \
           --output=data/$cohort/split.csv
     done
-    python -m liver_jax.prepare --cohort=lits --source=DOWNLOADS/lits --output=data/lits \
-        --split=test
+    python -m liver_jax.prepare --cohort=lits --source=DOWNLOADS --output=data/lits --split=test
     python -m liver_jax.main --config=configs/public.py:stage=1 --workdir=runs/public/stage1
     python -m liver_jax.main --config=configs/public.py:stage=2 --workdir=runs/public/stage2
     python -m liver_jax.evaluate --checkpoint=runs/public/stage2 --baseline=runs/public/stage1 \
@@ -30,7 +29,7 @@ import ml_collections
 from configs import base
 
 _MANIFESTS = {1: ("chaos_mr",), 2: ("chaos_mr", "chaos_ct", "atlas")}
-# Stage 1 takes all training subjects of an 70:10:20 split; stage 2 the paper's 10 and 20 sets, and
+# Stage 1 takes all training subjects of a 70:10:20 split; stage 2 the paper's 10 and 20 sets, and
 # all of stage 1's, which are fewer than the 30 that the paper kept.
 _SUBJECTS = {1: "t1dual=14", 2: "t1dual=14,ct=10,ce_t1w=20"}
 

@@ -1,7 +1,9 @@
 """Prepares cohorts: from downloads or a phantom to a manifest, checked, described and split."""
 
+import functools
 import os
 import pathlib
+from collections.abc import Callable
 
 from absl import flags
 
@@ -37,7 +39,7 @@ Prepares a cohort; give one of these.
     --anatomies=DIR       shapes from multi-organ label maps (X.nii.gz and X.tsv with their names)
   --cohort=anatomies      label maps of many bodies without images, for configs/anycontrast.py
     --counts=procedural=N,real_shape=N   of each source; the second bends the maps of --anatomies
-  --check=FILE            reads every file that a manifest names and lists all faults
+  --check=A.csv,B.csv     reads every file that manifests name and lists all faults
   --table1=FILE           subjects and examinations by technique, cohort and split; who is left out
   --assign_splits=FILE    gives train, validation or test, by subject, to rows that have no split
     --fractions=A,B,C     of subjects; default 0.7,0.1,0.2
@@ -87,7 +89,7 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int | None:
 def _output(given: flags.FlagValues) -> pathlib.Path:
     if not given.output:
         raise InputError("--output", "it is missing", "Say where to write: --output=PATH")
-    return pathlib.Path(given.output)
+    return pathlib.Path(given.output).expanduser()
 
 
 def _write_cohort(given: flags.FlagValues) -> None:
@@ -99,6 +101,9 @@ def _write_cohort(given: flags.FlagValues) -> None:
         path = _MADE[name](given, folder, _workers(given))
         print(f"{path}: {len(manifest.read(path))} examinations")
     elif name in catalogue.PUBLIC:
+        for flag in ("images", "masks", "pattern", "modality", "technique", "liver_labels"):
+            if given[flag].value:
+                raise InputError(f"--{flag}", f"is not for the cohort {name}", "Leave it out")
         layout = catalogue.PUBLIC[name]
         download = Download(_named(given, "source"), apart=_output(given))
         found = catalogue.read(layout, download)
@@ -113,7 +118,7 @@ def _write_cohort(given: flags.FlagValues) -> None:
 def _named(given: flags.FlagValues, flag: str) -> pathlib.Path:
     if not given[flag].value:
         raise InputError(f"--{flag}", "it is missing", f"Say where it lies: --{flag}=DIR")
-    return pathlib.Path(given[flag].value)
+    return pathlib.Path(given[flag].value).expanduser()
 
 
 def _workers(given: flags.FlagValues) -> int:
@@ -141,16 +146,11 @@ def _own(given: flags.FlagValues) -> Own:
     )
 
 
-def _nnunet(given: flags.FlagValues) -> None:
+def _dataset(read: Callable[[Download, Own], Found], given: flags.FlagValues) -> None:
+    """Takes in a dataset of one's own that lies in one folder."""
     download = Download(_named(given, "source"), apart=_output(given))
     own = _own(given)
-    _take_in(given, own.cohort, catalogue.noted(nnunet.read(download, own), download))
-
-
-def _bids(given: flags.FlagValues) -> None:
-    download = Download(_named(given, "source"), apart=_output(given))
-    own = _own(given)
-    _take_in(given, own.cohort, catalogue.noted(bids.read(download, own), download))
+    _take_in(given, own.cohort, catalogue.noted(read(download, own), download))
 
 
 def _folders(given: flags.FlagValues) -> None:
@@ -188,7 +188,11 @@ def _anatomies(given: flags.FlagValues, folder: pathlib.Path | None, workers: in
 
 
 _MADE = {"phantom": _phantom, "anatomies": _anatomies}
-_OWN = {"nnunet": _nnunet, "bids": _bids, "folders": _folders}
+_OWN = {
+    "nnunet": functools.partial(_dataset, nnunet.read),
+    "bids": functools.partial(_dataset, bids.read),
+    "folders": _folders,
+}
 
 
 def _check(given: flags.FlagValues) -> int | None:
@@ -214,6 +218,8 @@ def _assign(given: flags.FlagValues) -> None:
     exams = manifest.read(given.assign_splits)
     output = _output(given)
     share = fractions[1] / max(fractions[0] + fractions[1], 1e-9)
+    if given.folds is not None and given.splits:
+        raise InputError("--splits", "is given beside --folds", "Leave one of the two out")
     if given.folds is not None:
         made = splits.folds(exams, given.folds, fractions[1], given.seed)
         for number, fold in enumerate(made, 1):

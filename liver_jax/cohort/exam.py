@@ -71,6 +71,7 @@ class Fault:
         file: The file at fault, as seen from the manifest; empty where it is the manifest.
         message: What is wrong.
         remedy: What to do.
+        manifest: Which manifest the row is in.
     """
 
     row: int
@@ -79,6 +80,7 @@ class Fault:
     file: str
     message: str
     remedy: str
+    manifest: str = dataclasses.field(default="", compare=False)
 
 
 def shared_subjects(exams: Iterable[Exam]) -> dict[str, tuple[str, ...]]:

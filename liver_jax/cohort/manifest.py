@@ -87,9 +87,9 @@ def write(path: str | os.PathLike, exams: Sequence[Exam]) -> None:
         InputError: What would be written could not be read again, or the disk refuses.
     """
     path = pathlib.Path(path)
-    text = _text(path, exams)
+    content = text(path, exams)
     try:
-        files.write_text(path, text)
+        files.write_text(path, content)
     except OSError as error:
         fault = f"cannot be written: {error.strerror or error}"
         raise InputError(path, fault, "Free some space or choose another folder") from error
@@ -101,7 +101,36 @@ def check_row(exam: Exam) -> None:
     Raises:
         InputError: As `write`.
     """
-    _text(exam.manifest, [exam])
+    text(exam.manifest, [exam])
+
+
+def text(path: str | os.PathLike, exams: Sequence[Exam]) -> str:
+    """The content of a manifest.
+
+    Args:
+        path: Where it will lie; the paths of the examinations are relative to its folder.
+        exams: The rows, in order.
+
+    Raises:
+        InputError: It could not be read again.
+    """
+    path = pathlib.Path(path)
+    # Relative paths are followed by the system, for which `..` of a link is not where it stands.
+    folder = path.absolute().parent.resolve()
+    extra = list(dict.fromkeys(name for exam in exams for name in exam.extra))
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator="\n")
+    table.writerow([*COLUMNS, *extra])
+    for exam in exams:
+        cells = [_cell(getattr(exam, column), folder) for column in COLUMNS]
+        table.writerow([*cells, *(exam.extra.get(name, "") for name in extra)])
+    content = buffer.getvalue()
+    _, faults = parse.parse(content, path.absolute())
+    if faults:
+        first = faults[0]
+        where = f"{path}, {first.exam_id}, column {first.column}"
+        raise InputError(where, f"cannot be written: {first.message}", first.remedy)
+    return content
 
 
 def load(exam: Exam) -> tuple[Exam, Source]:
@@ -334,32 +363,14 @@ def _of_files(call: Callable[..., Any], named: Any) -> Any:
         raise InputError(error.subject, error.fault, remedy) from error
 
 
-def _text(path: pathlib.Path, exams: Sequence[Exam]) -> str:
-    """The table of a manifest at `path`, which can be read again."""
-    folder = path.absolute().parent
-    extra = list(dict.fromkeys(name for exam in exams for name in exam.extra))
-    buffer = io.StringIO()
-    table = csv.writer(buffer, lineterminator="\n")
-    table.writerow([*COLUMNS, *extra])
-    for exam in exams:
-        cells = [_cell(getattr(exam, column), folder) for column in COLUMNS]
-        table.writerow([*cells, *(exam.extra.get(name, "") for name in extra)])
-    text = buffer.getvalue()
-    _, faults = parse.parse(text, path.absolute())
-    if faults:
-        first = faults[0]
-        where = f"{path}, {first.exam_id}, column {first.column}"
-        raise InputError(where, f"cannot be written: {first.message}", first.remedy)
-    return text
-
-
 def _cell(value: object, folder: pathlib.Path) -> str:
     if value is None:
         return ""
     if isinstance(value, tuple):
         return ";".join(_cell(item, folder) for item in value)
     if isinstance(value, pathlib.Path):
-        if ";" in value.name:
-            raise InputError(value, "has a semicolon, which separates lists", "Rename the file")
-        return pathlib.Path(os.path.relpath(value.absolute(), folder)).as_posix()
+        path = pathlib.Path(os.path.relpath(value.absolute(), folder)).as_posix()
+        if ";" in path:
+            raise InputError(value, "has a semicolon, which separates lists", "Rename it")
+        return path
     return repr(float(value)).removesuffix(".0") if isinstance(value, float) else str(value)

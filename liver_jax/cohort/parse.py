@@ -53,7 +53,7 @@ def parse(text: str, path: pathlib.Path) -> tuple[list[Exam], list[Fault]]:
     if not rows:
         raise InputError(path, "is empty", "The first line names the columns; see the README")
     names = [cell.strip() for cell in rows[0][1]]
-    faults = _header_faults(names)
+    faults = _header_faults(names, path)
     exams: list[Exam] = []
     for line, cells in [] if faults else rows[1:]:
         # A cell may hold a line break; the csv writer does not quote a lone carriage return.
@@ -71,7 +71,7 @@ def parse(text: str, path: pathlib.Path) -> tuple[list[Exam], list[Fault]]:
                 exams.append(exam)
     if not faults and not exams:
         raise InputError(path, "has no examinations", "Add a row for each examination")
-    return exams, faults + _faults_between_rows(exams)
+    return exams, faults + faults_between_rows(exams)
 
 
 def _table(text: str, path: pathlib.Path) -> list[tuple[int, list[str]]]:
@@ -94,11 +94,11 @@ def _table(text: str, path: pathlib.Path) -> list[tuple[int, list[str]]]:
     return rows
 
 
-def _header_faults(names: list[str]) -> list[Fault]:
+def _header_faults(names: list[str], path: pathlib.Path) -> list[Fault]:
     faults = []
 
     def add(column, message, remedy):
-        faults.append(Fault(1, "", column, "", message, remedy))
+        faults.append(Fault(1, "", column, "", message, remedy, str(path)))
 
     for name in dict.fromkeys(names):
         plain = re.sub(r"[\s-]+", "_", name.casefold())
@@ -113,23 +113,34 @@ def _header_faults(names: list[str]) -> list[Fault]:
     return faults
 
 
-def _faults_between_rows(exams: list[Exam]) -> list[Fault]:
+def row_of(exam: Exam, seen_from: Exam) -> str:
+    """Which row an examination is in, with its manifest where that is another one."""
+    elsewhere = "" if exam.manifest == seen_from.manifest else f" of {exam.manifest}"
+    return f"row {exam.row}{elsewhere}"
+
+
+def faults_between_rows(exams: list[Exam]) -> list[Fault]:
+    """What rows that are sound by themselves show to be wrong together: of one manifest or many."""
     faults = []
     first: dict[str, Exam] = {}
     for exam in exams:
         # Masks are named after the id, and some file systems do not tell A from a.
         other = first.setdefault(exam.exam_id.casefold(), exam)
         if other is not exam:
-            message = f"{exam.exam_id} is used already in row {other.row}"
+            message = f"{exam.exam_id} is used already in {row_of(other, exam)}"
             remedy = "Give each examination an id of its own"
-            faults.append(Fault(exam.row, exam.exam_id, "exam_id", "", message, remedy))
+            faults.append(
+                Fault(exam.row, exam.exam_id, "exam_id", "", message, remedy, str(exam.manifest))
+            )
     shared = shared_subjects(exams)
     for exam in exams:
         if exam.subject_id in shared and exam.split:
             splits = " and ".join(shared[exam.subject_id])
             message = f"subject {exam.subject_id} is in the splits {splits}"
             remedy = "Keep all examinations of a subject in one split"
-            faults.append(Fault(exam.row, exam.exam_id, "split", "", message, remedy))
+            faults.append(
+                Fault(exam.row, exam.exam_id, "split", "", message, remedy, str(exam.manifest))
+            )
     return faults
 
 
@@ -138,10 +149,11 @@ class _Row:
 
     def __init__(self, cells: dict[str, str], line: int, path: pathlib.Path, faults: list[Fault]):
         self.cells, self.line, self.path, self.faults = cells, line, path, faults
+        self.folder = path.parent.resolve()  # for the system `..` of a link is not where it stands
 
     def fault(self, column: str, message: str, remedy: str) -> None:
         exam_id = self.cells.get("exam_id", "")
-        self.faults.append(Fault(self.line, exam_id, column, "", message, remedy))
+        self.faults.append(Fault(self.line, exam_id, column, "", message, remedy, str(self.path)))
 
     def text(self, column: str) -> str:
         value = self.cells.get(column, "")
@@ -199,7 +211,7 @@ class _Row:
     def paths(self, column: str) -> tuple[pathlib.Path, ...]:
         paths = []
         for item in self.items(column):
-            path = pathlib.Path(os.path.normpath(self.path.parent / item))
+            path = pathlib.Path(os.path.normpath(self.folder / item))
             # DICOM, which may be an image, is told by its content: any name can be right.
             known = nifti.is_nifti_name(path) or itk.is_itk_name(path)
             if column not in ("images", "phase_images") and not known:

@@ -10,6 +10,9 @@ from nibabel import orientations
 
 from liver_jax.errors import InputError
 
+# How far apart corresponding corners of one grid may lie: headers are rounded.
+TOLERANCE_MM = 0.1
+
 
 class Placed(Protocol):
     """Whatever lies on a grid of voxels in space: a `Volume`, or a file's header alone."""
@@ -127,12 +130,19 @@ def corners_mm(volume: Placed) -> np.ndarray:
     return corners @ volume.affine[:3, :3].T + volume.affine[:3, 3]
 
 
+def corner_distance_mm(one: Placed, other: Placed) -> float:
+    """How far the corners of two grids of one shape lie apart at most; inf of other shapes."""
+    if tuple(one.grid_shape) != tuple(other.grid_shape):
+        return np.inf
+    return float(np.linalg.norm(corners_mm(one) - corners_mm(other), axis=1).max())
+
+
 def check_same_grid(
     reference: Placed,
     other: Placed,
     subject: str | pathlib.Path,
     reference_name: str,
-    tolerance_mm: float = 0.1,
+    tolerance_mm: float = TOLERANCE_MM,
 ) -> None:
     """Refuses a volume that does not lie voxel on voxel with its reference.
 
@@ -141,7 +151,7 @@ def check_same_grid(
         other: The grid to compare with it.
         subject: The file that holds `other`, for the message.
         reference_name: What `reference` is called in the message.
-        tolerance_mm: How far apart corresponding corners may lie; headers are rounded.
+        tolerance_mm: How far apart corresponding corners may lie.
 
     Raises:
         InputError: The shapes differ, or a corner lies further off than the tolerance.
@@ -152,7 +162,7 @@ def check_same_grid(
         wanted = " x ".join(map(str, reference.grid_shape))
         fault = f"has {found} voxels, while {reference_name} has {wanted}"
         raise InputError(subject, fault, remedy)
-    distance_mm = np.linalg.norm(corners_mm(reference) - corners_mm(other), axis=1).max()
+    distance_mm = corner_distance_mm(reference, other)
     if not distance_mm <= tolerance_mm:
         fault = (
             f"lies on another grid than {reference_name}: corners are up to {distance_mm:.4g} mm "

@@ -138,6 +138,15 @@ def slice_files(path: str | os.PathLike) -> list[list[pathlib.Path]]:
     return dicom.slice_files(path)
 
 
+def read_position(path: str | os.PathLike) -> np.ndarray | None:
+    """Where the first pixel of a single DICOM image lies, RAS+ mm `[3]`; None where it tells none.
+
+    Raises:
+        InputError: It is not a single DICOM image.
+    """
+    return dicom.position_mm(path)
+
+
 def read_picture(path: str | os.PathLike) -> np.ndarray:
     """One slice of a mask that was saved as a picture: PNG, or a DICOM image.
 
@@ -151,9 +160,9 @@ def read_picture(path: str | os.PathLike) -> np.ndarray:
     try:
         with open(path, "rb") as file:
             is_png = file.read(8) == b"\x89PNG\r\n\x1a\n"
-        return _read_png(path) if is_png else dicom.stored_values(path)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(path, "is damaged or cut short", "Get it again") from error
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}", "Get it again") from error
+    return _read_png(path) if is_png else dicom.stored_values(path)
 
 
 def read_labels(path: str | os.PathLike) -> Volume:
@@ -231,15 +240,18 @@ def check_echo(
 
 
 def _read_png(path: pathlib.Path) -> np.ndarray:
-    with Image.open(path) as picture:
+    try:
+        picture = Image.open(path)
         picture.load()
-        if picture.mode in ("RGB", "RGBA", "P", "LA"):
-            colours = np.asarray(picture.convert("RGB"))
-            if (colours != colours[..., :1]).any():
-                raise InputError(path, "has colours, while a mask has grey levels", "Get it again")
-            return colours[..., 0].astype(np.float32)
-        # One bit for each pixel: black and white.
-        values = np.asarray(picture.convert("L") if picture.mode == "1" else picture)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(path, "is damaged or cut short", "Get it again") from error
+    if picture.mode in ("RGB", "RGBA", "P", "LA"):
+        colours = np.asarray(picture.convert("RGB"))
+        if (colours != colours[..., :1]).any():
+            raise InputError(path, "has colours, while a mask has grey levels", "Get it again")
+        return colours[..., 0].astype(np.float32)
+    # One bit for each pixel: black and white.
+    values = np.asarray(picture.convert("L") if picture.mode == "1" else picture)
     return values.astype(np.float32)
 
 

@@ -267,3 +267,34 @@ def test_faults_are_plain_data(tmp_path, cohort):
     cohort[1].images[0].unlink()
     report = checked(tmp_path, *cohort)
     assert json.loads(json.dumps(dataclasses.asdict(report)))["faults"][0]["row"] == 3
+
+
+def test_a_copy_that_is_turned_and_packed_is_found(cohort, tmp_path):
+    """As DICOM and NIfTI of one scan are."""
+    mr, ct = cohort
+    data = nib.load(ct.images[0]).get_fdata(dtype=np.float32)
+    turned = AFFINE @ np.array([[-1, 0, 0, SHAPE[0] - 1], *np.eye(4)[1:]])
+    copy = scan(tmp_path / "copy.nii", data[::-1], turned)
+    mask = scan(tmp_path / "copy_mask.nii", labels()[::-1], turned)
+    other = dataclasses.replace(
+        ct, exam_id="copy", subject_id="s9", split="train", images=(copy,), mask=mask
+    )
+    (fault,) = checked(tmp_path, mr, ct, other).faults
+    assert "is the same image as ct.nii.gz of ct in row 3" in fault.message
+
+
+def test_manifests_are_checked_against_each_other(cohort, tmp_path):
+    mr, ct = cohort
+    other = dataclasses.replace(mr, split="test", subject_id="s7")
+    again = dataclasses.replace(ct, exam_id="again", split="train")
+    manifest.write(tmp_path / "a.csv", [mr, ct])
+    manifest.write(tmp_path / "b.csv", [other, again])
+    assert not check.check(tmp_path / "b.csv").faults
+    report = check.check(f"{tmp_path / 'a.csv'}, {tmp_path / 'b.csv'}")
+    assert report.exam_count == 4
+    messages = [(fault.exam_id, fault.message) for fault in report.faults]
+    assert ("mr", f"mr is used already in row 2 of {tmp_path / 'a.csv'}") in messages
+    assert ("ct", "subject s2 is in the splits train and test") in messages
+    assert ("again", "subject s2 is in the splits train and test") in messages
+    assert any("is the same image as mr_e1.nii.gz of mr" in message for _, message in messages)
+    assert f"{tmp_path / 'b.csv'}, row 3, again" in check.format_faults(report)

@@ -24,11 +24,11 @@ class Pictures:
 
     Attributes:
         pairs: A picture (PNG, or a DICOM image), and the image of a series of the same case that it
-            was drawn on, pixel by pixel.
+            was drawn on, pixel by pixel; None where the picture's own position has to tell.
         labels: Grey levels, from and to, both included -> label. What is in none is 0.
     """
 
-    pairs: tuple[tuple[Entry, Entry], ...]
+    pairs: tuple[tuple[Entry, Entry | None], ...]
     labels: Mapping[tuple[int, int], int]
 
 
@@ -53,6 +53,9 @@ class Resampled:
 
     entry: Entry
 
+
+# All that is not black.
+WHITE = (1, 65535)
 
 Image = Entry | Series
 # Pictures become one label file, the later ones over the earlier; the first must be of every slice.
@@ -95,6 +98,13 @@ class Case:
     may_lack_liver: bool = False
     published_split: str = ""
     extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is nothing but unpacked files, none of which has to be looked into."""
+        parts = (*self.images, self.mask, self.vessel_mask, self.reader2_mask)
+        plain = all(isinstance(part, Entry) and not part.members for part in parts if part)
+        return plain and not self.may_lack_liver
 
     @property
     def entries(self) -> list[Entry]:

@@ -25,7 +25,6 @@ _VERSION = 2
 _RECORD = "exam.json"
 _FACTS = ("te_ms", "tr_ms", "flip_angle_deg", "field_strength_t")
 _MASKS = ("mask", "vessel_mask", "reader2_mask")
-_SAME_PLACE_MM = 0.1
 # A mask that loses more than this of itself on another grid was drawn on more than is imaged there.
 _MAY_LOSE = 0.02
 _GET_AGAIN = "Get the case again"
@@ -59,16 +58,18 @@ def make(case: Case, folder: pathlib.Path) -> Made:
     Raises:
         InputError: A file is refused.
     """
-    as_they_are = _as_they_are(case)
-    if as_they_are is not None:
-        return as_they_are
+    made = _as_they_are(case)
+    if made is not None:
+        if case.may_lack_liver:
+            _check_liver(made.masks["mask"], case)
+        return made
     source = _fingerprint(case)
-    record = _read_record(folder)
+    record = _read_record(folder, case)
     if record is None or record["source"] != source:
-        shutil.rmtree(folder, ignore_errors=True)
         with files.replacing_folder(folder) as new:
             record = {"source": source, **_write(case, new)}
             files.write_json(new / _RECORD, record)
+            shutil.rmtree(folder, ignore_errors=True)  # as late as can be: rows may name its files
     return Made(
         images=tuple(folder / name for name in record["images"]),
         masks={column: folder / name for column, name in record["masks"].items()},
@@ -103,47 +104,65 @@ def _as_they_are(case: Case) -> Made | None:
 
 
 def _same_grid(one: geometry.Placed, other: geometry.Placed) -> bool:
-    if tuple(one.grid_shape) != tuple(other.grid_shape):
-        return False
-    apart_mm = np.abs(geometry.corners_mm(one) - geometry.corners_mm(other)).max()
-    return bool(apart_mm <= _SAME_PLACE_MM)
+    return geometry.corner_distance_mm(one, other) <= geometry.TOLERANCE_MM
 
 
 def _fingerprint(case: Case) -> str:
     """Another one where any file of the case has changed."""
     told = []
     for entry in case.entries:
-        stat = entry.file.stat()
+        try:
+            stat = entry.file.stat()
+        except OSError as error:  # a link that leads nowhere, as of a data set not yet fetched
+            fault = f"cannot be read: {error.strerror}"
+            raise InputError(entry.path, fault, _GET_AGAIN) from error
         told.append([entry.path, stat.st_size, stat.st_mtime_ns])
     return hashlib.sha256(json.dumps([_VERSION, told]).encode()).hexdigest()
 
 
-def _read_record(folder: pathlib.Path) -> dict | None:
+def _read_record(folder: pathlib.Path, case: Case) -> dict | None:
+    """What was written of a case; None where a file of it is gone or another one is meant now."""
     try:
         record = files.read_json(folder / _RECORD)
-        names = [*record["images"], *record["masks"].values()]
+        paths = [folder / name for name in (*record["images"], *record["masks"].values())]
     except (OSError, ValueError, KeyError):
         return None
-    return record if all((folder / name).exists() for name in names) else None
+    named = {entry.file.absolute() for entry in case.entries}
+    # A name that is absolute is of the download, which may have been moved.
+    sound = all(path.exists() and (path.parent == folder or path in named) for path in paths)
+    return record if sound else None
 
 
 def _write(case: Case, folder: pathlib.Path) -> dict:
     """Writes what is needed of a case; the rest of its record."""
+    masks, changed = {}, []
+    # First, as many an image need not be unpacked then.
+    if isinstance(case.mask, Entry):
+        masks["mask"] = _kept(case.mask, "mask", folder)
+        _check_liver(folder / masks["mask"], case)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         work = pathlib.Path(temporary)
         scan = _Scan(case, folder, work)
-        masks, changed = {}, []
         for column in _MASKS:
             mask = getattr(case, column)
-            if mask is not None:
+            if mask is not None and column not in masks:
                 masks[column], change = _write_mask(mask, column, scan, folder, work)
                 changed += [f"{column}: {change}"] if change else []
-    return {
-        "images": scan.names,
-        "masks": masks,
-        "facts": scan.facts,
-        "changed": changed,
-    }
+    if not isinstance(case.mask, Entry):
+        _check_liver(folder / masks["mask"], case)
+    return {"images": scan.names, "masks": masks, "facts": scan.facts, "changed": changed}
+
+
+def _check_liver(path: pathlib.Path, case: Case) -> None:
+    """Refuses a label file without liver."""
+    labels = reader.read_labels(path).data
+    if manifest.liver_of(labels, case.liver_labels).any():
+        return
+    held = np.unique(labels)
+    present = ", ".join(map(str, held[held != 0][:10]))
+    wanted = ", ".join(map(str, case.liver_labels))
+    fault = f"its mask has no liver ({wanted})" + (f", but {present}" if present else "")
+    raise InputError(case.case_id, fault, "Name its values: --liver_labels")
 
 
 class _Scan:
@@ -151,7 +170,7 @@ class _Scan:
 
     def __init__(self, case: Case, folder: pathlib.Path, work: pathlib.Path):
         self.facts: dict[str, object] = {}
-        self.slices: dict[Entry, int] = {}
+        self._slices: dict[Entry, int] = {}
         if not any(isinstance(image, Series) for image in case.images):
             self.names = [
                 _kept(image, f"image_{number}", folder)
@@ -177,6 +196,21 @@ class _Scan:
             path.rename(folder / self.names[-1])
         self.grid = first
 
+    def slice_of(self, image: Entry) -> int | None:
+        """Which slice an image of a series has become."""
+        return self._slices.get(image)
+
+    def slice_at(self, picture: pathlib.Path) -> int | None:
+        """Which slice a DICOM picture lies on, by its own position."""
+        position = reader.read_position(picture)
+        if position is None:
+            return None
+        x, y, z = np.linalg.solve(self.grid.affine[:3, :3], position - self.grid.affine[:3, 3])
+        index = round(z)
+        off_mm = (np.array([x, y, z - index]) * self.grid.spacing_mm).round(3)
+        inside = 0 <= index < self.grid.grid_shape[2]
+        return index if inside and np.linalg.norm(off_mm) <= geometry.TOLERANCE_MM else None
+
     def _write(
         self, series: Series, place: pathlib.Path, target: pathlib.Path
     ) -> tuple[tuple[float, ...], pathlib.Path, reader.Header]:
@@ -194,7 +228,7 @@ class _Scan:
         folder = series.files[0].folder
         try:
             for echo in reader.slice_files(place):
-                self.slices |= {of_path[path]: index for index, path in enumerate(echo)}
+                self._slices |= {of_path[path]: index for index, path in enumerate(echo)}
             source = reader.read([place])
         except InputError as error:
             raise InputError(folder, error.fault, error.remedy) from error
@@ -255,14 +289,16 @@ def _stacked(layers: Sequence[Pictures], scan: _Scan, work: pathlib.Path) -> np.
     """Pictures laid on the slices of the images that they were drawn on, uint8 `[x, y, z]`."""
     data = np.zeros(scan.grid.grid_shape, np.uint8)
     for number, layer in enumerate(layers):
+        drawn = set()
         with tempfile.TemporaryDirectory(dir=work) as temporary:
             place = pathlib.Path(temporary)
             paths = download.unpacked([picture for picture, _ in layer.pairs], place)
             for path, (picture, image) in zip(paths, layer.pairs, strict=True):
-                index = scan.slices.get(image)
+                index = scan.slice_of(image) if image else scan.slice_at(path)
                 if index is None:
-                    fault = f"was drawn on {image.name}, which is not in the series"
+                    fault = "was drawn on no image of its series"
                     raise InputError(picture.path, fault, _GET_AGAIN)
+                drawn.add(index)
                 values = reader.read_picture(path).T
                 if values.shape != data.shape[:2]:
                     wanted = " x ".join(map(str, data.shape[:2]))
@@ -270,7 +306,6 @@ def _stacked(layers: Sequence[Pictures], scan: _Scan, work: pathlib.Path) -> np.
                     raise InputError(picture.path, fault, _GET_AGAIN)
                 for (low, high), label in layer.labels.items():
                     data[..., index][(values >= low) & (values <= high)] = label
-        drawn = {scan.slices[image] for _, image in layer.pairs}
         missing = data.shape[2] - len(drawn)
         if missing and number == 0:
             fault = f"{missing} of {data.shape[2]} slices have no picture of the mask"
@@ -295,16 +330,3 @@ def _resampled(labels: Volume, grid: geometry.Placed, path: pathlib.Path) -> np.
         fault = f"only {after:.0f} of {before:.0f} mL of its mask lie in the field of view"
         raise InputError(path, fault, "Use the image that it was drawn on")
     return data.astype(np.int32)
-
-
-def lack_of_liver(path: pathlib.Path, liver_labels: Sequence[int]) -> str:
-    """Why a label file has no liver, in words; empty where it has."""
-    labels = reader.read_labels(path).data
-    if manifest.liver_of(labels, liver_labels).any():
-        return ""
-    held = np.unique(labels)
-    present = ", ".join(map(str, held[held != 0][:10]))
-    wanted = ", ".join(map(str, liver_labels))
-    return (
-        f"its mask has no liver ({wanted}), but {present}" if present else "its mask has no liver"
-    )

@@ -4,7 +4,6 @@ Nothing is unpacked to tell what is there. Zips and plain tars are read where th
 were the folder that it was made from; what is needed of them is unpacked when it is needed.
 """
 
-import contextlib
 import dataclasses
 import functools
 import lzma
@@ -26,6 +25,7 @@ _OPENED = (".zip", ".tar")
 # What has to be read from the beginning to reach anything in it, or needs programs of its own.
 _CLOSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".7z", ".rar", ".zst")
 _COPY_BYTES = 2**22
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 # What the two libraries raise for archives that are damaged, cut short or not what their name says.
 _DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
@@ -33,8 +33,8 @@ _DAMAGED = (
 )
 
 
-class EncryptedError(Exception):
-    """A zip asks for a password."""
+class UnsupportedError(Exception):
+    """A zip asks for a password, or is packed by a method that Python does not have."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,20 +93,24 @@ class Download:
         if not self.source.exists():
             raise InputError(source, "no such file or folder", "Correct the name")
         apart = None if apart is None else pathlib.Path(apart).resolve()
+        if apart == self.source.resolve():
+            raise InputError("--output", f"is {source} itself", "Name another folder to write to")
         try:
-            plain = list(_walk(self.source, apart))
+            plain = self._walked(apart)
         except OSError as error:
             fault = f"cannot be read: {error.strerror or error}"
-            raise InputError(error.filename or source, fault, "Check its permissions") from error
+            raise InputError(source, fault, "Check its permissions") from error
         found = {entry.path: entry for entry in plain if not _is_packed(entry.name)}
         for archive in plain:
             if _is_packed(archive.name):
-                for entry in self._inside(archive):
-                    # What was unpacked beside its zip, into its folder or one of its own, is there
-                    # twice.
-                    beside = "/".join(filter(None, (archive.folder, *entry.members)))
+                for entry, beside in self._inside(archive, archive.folder):
+                    # What was unpacked beside its zip, or into a folder of its own, is there twice.
                     if beside not in found:
                         found.setdefault(entry.path, entry)
+        for path in [path for path in found if not _is_text(path)]:
+            del found[path]
+            name = path.encode("utf-8", "backslashreplace").decode()
+            self.unopened[name] = "has a name that is not UTF-8; rename it, and run again"
         if not found and not self.unopened:
             raise InputError(source, "holds no files", "Name the folder of the download")
         self.entries = sorted(found.values(), key=lambda entry: natural(entry.path))
@@ -127,31 +131,67 @@ class Download:
             held.setdefault(entry.folder, []).append(entry)
         return held
 
-    def _inside(self, archive: Entry) -> Iterator[Entry]:
-        """The files in a packed one; why not, where it cannot be looked into."""
+    def _walked(self, apart: pathlib.Path | None) -> list[Entry]:
+        """The plain files; those behind links to folders after the others, each folder once."""
+        if self.source.is_file():
+            return [Entry(self.source.name, self.source)]
+        found, seen, waiting = [], {apart}, [self.source]
+        while waiting:
+            start = waiting.pop(0)
+            for folder, folders, names in os.walk(start, onerror=self._note):
+                here = pathlib.Path(folder)
+                real = here.resolve()
+                if real in seen:
+                    folders.clear()
+                    continue
+                seen.add(real)
+                folders[:] = sorted(name for name in folders if not _is_dropping(name))
+                # Cohorts are often put together of links to folders elsewhere.
+                waiting += [here / name for name in folders if (here / name).is_symlink()]
+                below = here.relative_to(self.source)
+                for name in sorted(names):
+                    if not _is_dropping(name):
+                        found.append(Entry((below / name).as_posix(), here / name))
+        return found
+
+    def _note(self, error: OSError) -> None:
+        """Takes note of a folder that cannot be read; of the download itself it is an error."""
+        folder = pathlib.Path(error.filename)
+        if folder == self.source:
+            raise error
+        path = folder.relative_to(self.source).as_posix()
+        self.unopened[path] = f"cannot be read ({error.strerror})"
+
+    def _inside(self, archive: Entry, beside: str) -> Iterator[tuple[Entry, str]]:
+        """The files in a packed one, each with its path if it was unpacked where its archive lies.
+
+        What cannot be looked into is noted, with the reason.
+        """
         if archive.name.lower().endswith(_CLOSED) or len(archive.members) > 1:
             self.unopened[archive.path] = "is packed; unpack it, and run again"
             return
         try:
-            with _opened(archive.file, archive.members) as held:
-                names = held.names()
+            names = _opened(archive.file, archive.members).names()
+        except UnsupportedError as error:
+            self.unopened[archive.path] = f"{error}; unpack it, and run again"
+            return
+        except OSError as error:
+            self.unopened[archive.path] = f"cannot be read ({error.strerror or error})"
+            return
         except _DAMAGED:
             self.unopened[archive.path] = "is damaged or incomplete; get it again"
-            return
-        except EncryptedError:
-            self.unopened[archive.path] = "is encrypted; unpack it, and run again"
             return
         folder = archive.path[: archive.path.rfind(".")]
         for name in names:
             parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
             if any(map(_is_dropping, parts)):
                 continue
-            path = "/".join(filter(None, (folder, *parts)))
+            path, there = ("/".join(filter(None, (top, *parts))) for top in (folder, beside))
             entry = Entry(path, archive.file, (*archive.members, name))
             if _is_packed(path):
-                yield from self._inside(entry)
+                yield from self._inside(entry, there.rpartition("/")[0])
             else:
-                yield entry
+                yield entry, there
 
 
 def natural(text: str) -> list:
@@ -171,7 +211,8 @@ def unpacked(entries: Sequence[Entry], folder: pathlib.Path) -> list[pathlib.Pat
         One path for each of them.
 
     Raises:
-        InputError: A packed one is damaged, or the disk refuses.
+        InputError: A packed one is damaged.
+        OSError: The disk is full, or a file cannot be read.
     """
     paths = [entry.file for entry in entries]
     packed: dict[tuple, list[int]] = {}
@@ -180,14 +221,14 @@ def unpacked(entries: Sequence[Entry], folder: pathlib.Path) -> list[pathlib.Pat
             packed.setdefault((entry.file, entry.members[:-1]), []).append(place)
     for (archive, zips), places in packed.items():
         try:
-            with _opened(archive, zips) as held:
-                for place in places:
-                    entry = entries[place]
-                    paths[place] = folder / f"{place:06d}{suffixes(entry.name)}"
-                    with held.open(entry.members[-1]) as member, open(paths[place], "wb") as file:
-                        shutil.copyfileobj(member, file, _COPY_BYTES)
+            held = _opened(archive, zips)
+            for place in places:
+                entry = entries[place]
+                paths[place] = folder / f"{place:06d}{suffixes(entry.name)}"
+                with held.open(entry.members[-1]) as member, open(paths[place], "wb") as file:
+                    shutil.copyfileobj(member, file, _COPY_BYTES)
         except _DAMAGED as error:
-            fault = f"is damaged: {entries[places[0]].path} cannot be unpacked"
+            fault = f"is damaged: {entry.path} cannot be unpacked"
             raise InputError(archive, fault, "Get it again") from error
     return paths
 
@@ -201,7 +242,7 @@ def read_bytes(entry: Entry) -> bytes:
     try:
         if not entry.members:
             return entry.file.read_bytes()
-        with _opened(entry.file, entry.members[:-1]) as held, held.open(entry.members[-1]) as file:
+        with _opened(entry.file, entry.members[:-1]).open(entry.members[-1]) as file:
             return file.read()
     except (OSError, *_DAMAGED) as error:
         raise InputError(entry.file, f"{entry.name} cannot be read", "Get it again") from error
@@ -222,77 +263,61 @@ class _Zip:
     def names(self) -> list[str]:
         infos = [info for info in self._held.infolist() if not info.is_dir()]
         if any(info.flag_bits & 1 for info in infos):
-            raise EncryptedError
+            raise UnsupportedError("is encrypted")
+        if any(info.compress_type not in _METHODS for info in infos):
+            raise UnsupportedError("is packed by a method that is not read here")
         return [info.filename for info in infos]
 
     def open(self, name: str) -> BinaryIO:
         return self._held.open(name)
-
-    def close(self) -> None:
-        self._held.close()
 
 
 class _Tar:
     """A plain tar, open."""
 
     def __init__(self, file: pathlib.Path | BinaryIO):
-        self._held = (
-            tarfile.TarFile(file)
-            if isinstance(file, pathlib.Path)
-            else tarfile.TarFile(fileobj=file)
-        )
+        named = isinstance(file, pathlib.Path)
+        self._held = tarfile.TarFile(file if named else None, fileobj=None if named else file)
 
     def names(self) -> list[str]:
-        return [info.name for info in self._held if info.isfile()]
+        return [info.name for info in self._held if info.isfile() or info.islnk()]
 
     def open(self, name: str) -> BinaryIO:
         return self._held.extractfile(name)
 
-    def close(self) -> None:
-        self._held.close()
 
-
-@contextlib.contextmanager
-def _opened(archive: pathlib.Path, zips: Sequence[str]) -> Iterator[_Zip | _Tar]:
+def _opened(archive: pathlib.Path, zips: Sequence[str]) -> _Zip | _Tar:
     """An archive, or the archive in it that `zips` leads to, open."""
-    with contextlib.ExitStack() as stack:
-        with open(archive, "rb") as file:
-            kind = _kind(file)
-        held = stack.enter_context(contextlib.closing(kind(archive)))
-        for name in zips:
-            file = stack.enter_context(held.open(name))
-            kind = _kind(file)
-            file.seek(0)
-            held = stack.enter_context(contextlib.closing(kind(file)))
-        yield held
+    stat = archive.stat()
+    return _kept_open(archive, tuple(zips), stat.st_size, stat.st_mtime_ns)
+
+
+# To open a zip reads its whole directory, which takes seconds where it has 100 000 files.
+@functools.lru_cache(maxsize=4)
+def _kept_open(
+    archive: pathlib.Path, zips: tuple[str, ...], size: int, time_ns: int
+) -> _Zip | _Tar:
+    del size, time_ns  # other ones, another archive
+    with open(archive, "rb") as file:
+        held = _kind(file)(archive)
+    for name in zips:
+        file = held.open(name)
+        kind = _kind(file)
+        file.seek(0)
+        held = kind(file)
+    return held
 
 
 def _kind(file: BinaryIO) -> type[_Zip] | type[_Tar]:
     return _Zip if file.read(2) == b"PK" else _Tar
 
 
-def _walk(source: pathlib.Path, apart: pathlib.Path | None) -> Iterator[Entry]:
-    if source.is_file():
-        yield Entry(source.name, source)
-        return
-    seen = set()
-    # Cohorts are often put together of links to folders elsewhere.
-    for folder, folders, names in os.walk(source, followlinks=True, onerror=_raise):
-        here = pathlib.Path(folder)
-        real = here.resolve()
-        if real in seen or real == apart:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not _is_dropping(name)]
-        below = here.relative_to(source)
-        for name in names:
-            if not _is_dropping(name):
-                yield Entry((below / name).as_posix(), here / name)
-
-
-def _raise(error: OSError) -> None:
-    raise error
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_dropping(name: str) -> bool:

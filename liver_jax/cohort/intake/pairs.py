@@ -22,7 +22,9 @@ class Pair:
     mask: Entry
 
 
-def pairs(download: Download, found: Found, image: str, mask: str) -> list[Pair]:
+def paired(
+    download: Download, found: Found, image: str, mask: str, called: str = "{}"
+) -> list[Pair]:
     """Pairs of a download whose names have the same `case`; what has no partner is left out.
 
     Args:
@@ -30,6 +32,7 @@ def pairs(download: Download, found: Found, image: str, mask: str) -> list[Pair]
         found: Takes what is left out.
         image: A regular expression for the end of an image's path, with a group `case`.
         mask: Of a mask's, likewise.
+        called: How a case is called that is left out, with its `case` at `{}`.
 
     Returns:
         The pairs, in the order of their names.
@@ -37,18 +40,19 @@ def pairs(download: Download, found: Found, image: str, mask: str) -> list[Pair]
     images, masks = by_case(download, image), by_case(download, mask)
     result = []
     for case in sorted({*images, *masks}, key=natural):
-        called, _ = (images.get(case) or masks[case])[0]
+        written, _ = (images.get(case) or masks[case])[0]
+        name = called.format(written)
         if case not in masks:
-            found.leave_out(called, "there is no mask for its image")
+            found.leave_out(name, "there is no mask for its image")
         elif case not in images:
-            found.leave_out(called, "there is no image for its mask")
+            found.leave_out(name, "there is no image for its mask")
         else:
             one, other = (only(entry for _, entry in held[case]) for held in (images, masks))
             ambiguous = [part for part in (one, other) if isinstance(part, str)]
             if ambiguous:
-                found.leave_out(called, ambiguous[0])
+                found.leave_out(name, ambiguous[0])
             else:
-                result.append(Pair(called, one, other))
+                result.append(Pair(written, one, other))
     return result
 
 

@@ -1,14 +1,16 @@
-"""Tables that come with a download: what they tell of each case, as columns of the manifest.
+"""Tables that come with a download: what they tell of each case, for columns of the manifest.
 
 A table that is missing, or has other columns, costs what it would have told and nothing else.
 """
 
 import csv
 import io
+import json
 from collections.abc import Mapping
 
 from liver_jax.cohort.intake import download as downloads
-from liver_jax.cohort.intake.download import Download
+from liver_jax.cohort.intake.download import Download, Entry
+from liver_jax.errors import InputError
 
 _UNTOLD = ("", "nan", "none", "n/a", "na", "null")
 
@@ -27,7 +29,7 @@ def rows(download: Download, pattern: str, key: str) -> dict[str, dict[str, str]
     return {name(row[key]): row for row in _rows(download, pattern) if row.get(key)}
 
 
-def pairs(
+def by_two(
     download: Download, pattern: str, keys: tuple[str, str], value: str
 ) -> dict[tuple[str, str], str]:
     """One column of a table by two others, as `rows`."""
@@ -47,16 +49,33 @@ def columns(row: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
 def _rows(download: Download, pattern: str) -> list[dict[str, str]]:
     for _, entry in download.find(pattern):
         try:
-            text = downloads.read_bytes(entry).decode("utf-8-sig")
-        except UnicodeDecodeError:
-            continue
-        head = text.partition("\n")[0]
-        table = csv.DictReader(io.StringIO(text), delimiter=max(";,\t", key=head.count))
-        return [{k.strip(): v for k, v in row.items() if k and isinstance(v, str)} for row in table]
+            content = downloads.read_bytes(entry)
+            try:
+                text = content.decode("utf-8-sig")
+            except UnicodeDecodeError:
+                text = content.decode("latin-1")  # as older Excel saves it
+            head = text.partition("\n")[0]
+            lines = io.StringIO(text, newline="")
+            table = csv.DictReader(lines, delimiter=max(";,\t", key=head.count))
+            return [{k.strip(): v for k, v in r.items() if k and isinstance(v, str)} for r in table]
+        except (csv.Error, InputError):
+            download.unopened[entry.path] = "cannot be read as a table; what it tells is left out"
     return []
 
 
+def json_object(download: Download, entry: Entry) -> dict:
+    """What a JSON file tells; nothing, and a note, where it is no JSON object."""
+    try:
+        told = json.loads(downloads.read_bytes(entry))
+    except (ValueError, InputError):
+        told = None
+    if isinstance(told, dict):
+        return told
+    download.unopened[entry.path] = "is not a JSON object; what it tells is left out"
+    return {}
+
+
 def name(text: str) -> str:
-    """A case's name as `rows` and `pairs` have it."""
+    """A case's name as `rows` and `by_two` have it."""
     text = text.strip().lower()
     return str(int(text)) if text.isdecimal() else text

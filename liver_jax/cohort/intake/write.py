@@ -1,11 +1,13 @@
 """From what a reader finds to manifest.csv, and to left_out.csv beside it, which says why."""
 
+import collections
 import csv
 import dataclasses
 import hashlib
 import io
 import pathlib
 import re
+import shutil
 import textwrap
 from collections.abc import Sequence
 
@@ -20,7 +22,8 @@ from liver_jax.errors import InputError
 from liver_jax.volume import reader
 
 _RECORD = "cohort.json"
-_WORTH_A_PROCESS = 50  # masks to read
+_WORTH_A_PROCESS = 20  # cases of which more than headers is read
+_LONGEST = 120  # letters of a name, which is a folder's, too
 
 
 def write(
@@ -51,34 +54,61 @@ def write(
             written; no case is left; or the disk refuses.
     """
     output = pathlib.Path(output).absolute()
-    if output.exists() and not output.is_dir():
-        raise InputError(output, "is a file", "Name a folder")
     path = output / "manifest.csv"
-    with files.locked(output / ".lock"):
-        _refuse_other(cohort, output, path)
-        files.sweep(output / "exams")
-        found = _told_apart(found)
-        results: dict[int, Exam | LeftOut] = {}
-        tasks = [(number, cohort, case, output, split) for number, case in enumerate(found.cases)]
-        # To start processes takes longer than to read a few headers.
-        heavy = any(isinstance(image, Series) for case in found.cases for image in case.images)
-        heavy |= sum(case.may_lack_liver for case in found.cases) > _WORTH_A_PROCESS
-        bar = tqdm.tqdm(total=len(tasks), desc=cohort, unit="exam", disable=not progress)
-        with bar:
-            for number, result in side_by_side.done(_done, tasks, workers if heavy else 1):
-                results[number] = result
-                bar.update()
-        made = [results[number] for number in range(len(tasks))]
-        exams = [result for result in made if isinstance(result, Exam)]
-        left_out = [result for result in made if isinstance(result, LeftOut)] + found.left_out
-        files.write_text(output / "left_out.csv", _table(left_out))
-        if not exams:
-            why = f": {left_out[0].case}: {left_out[0].reason}" if left_out else ""
-            fault = f"has no case that can be used{why}"
-            raise InputError(f"cohort {cohort}", fault, f"See {output / 'left_out.csv'}")
-        manifest.write(path, exams)
-        files.write_json(output / _RECORD, {"cohort": cohort, "manifest": files.sha256(path)})
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with files.locked(output / ".lock"):
+            before = _refuse_other(cohort, output, path)
+            files.sweep(output)
+            files.sweep(output / "exams")
+            found = _told_apart(cohort, found)
+            exams, left_out = _made(cohort, found, output, split, workers, progress)
+            files.write_text(output / "left_out.csv", _table(left_out))
+            if not exams:
+                why = f": {left_out[0].case}: {left_out[0].reason}" if left_out else ""
+                fault = f"has no case that can be used{why}"
+                raise InputError(f"cohort {cohort}", fault, f"See {output / 'left_out.csv'}")
+            # Before the manifest: whoever is stopped between the two may go on.
+            content = hashlib.sha256(manifest.text(path, exams).encode()).hexdigest()
+            files.write_json(output / _RECORD, {"cohort": cohort, "manifests": [*before, content]})
+            manifest.write(path, exams)
+            _remove_unused(found, exams, cohort, output)
+    except OSError as error:
+        if error.errno in files.DISK_FULL:
+            raise
+        fault = f"cannot be written: {error.strerror or error}"
+        raise InputError(output, fault, "Choose another folder") from error
     return exams, left_out
+
+
+def _made(
+    cohort: str, found: Found, output: pathlib.Path, split: str, workers: int, progress: bool
+) -> tuple[list[Exam], list[LeftOut]]:
+    """The rows and all that is left out, each in the order of the cases."""
+    results: dict[int, Exam | LeftOut] = {}
+    tasks = [(number, cohort, case, output, split) for number, case in enumerate(found.cases)]
+    # To start processes takes longer than to read a few headers.
+    heavy = any(isinstance(image, Series) for case in found.cases for image in case.images)
+    heavy |= sum(not case.is_plain for case in found.cases) > _WORTH_A_PROCESS
+    with tqdm.tqdm(total=len(tasks), desc=cohort, unit="exam", disable=not progress) as bar:
+        for number, result in side_by_side.done(_done, tasks, workers if heavy else 1):
+            results[number] = result
+            bar.update()
+    made = [results[number] for number in range(len(tasks))]
+    left_out = [result for result in made if isinstance(result, LeftOut)] + found.left_out
+    return [result for result in made if isinstance(result, Exam)], left_out
+
+
+def _remove_unused(found: Found, exams: Sequence[Exam], cohort: str, output: pathlib.Path) -> None:
+    """Removes what was converted of cases that are used without it now, or not used any more.
+
+    What was converted of a download that is gone stays: it may be all that is left of it.
+    """
+    used = {path.parent for exam in exams for path in (*exam.images, exam.mask)}
+    for case in found.cases:
+        folder = output / "exams" / exam_id(cohort, case.case_id)
+        if folder not in used:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def describe(
@@ -86,10 +116,12 @@ def describe(
 ) -> str:
     """What was written, and all that was left out, in words."""
     subjects = len({exam.subject_id for exam in exams})
+    kinds = collections.Counter(f"{exam.modality} {exam.technique}" for exam in exams)
     whole = f" (the whole download has {expected})" if expected else ""
     path = output / "manifest.csv"
     counts = f"{_count(len(exams), 'examination')} of {_count(subjects, 'subject')}"
     lines = [f"{path}: {counts}{whole}"]
+    lines.append("  " + ", ".join(f"{kind}: {number}" for kind, number in kinds.items()))
     if left_out:
         lines.append(f"left out: {len(left_out)} ({output / 'left_out.csv'})")
         reasons: dict[str, list[str]] = {}
@@ -114,40 +146,48 @@ def exam_id(cohort: str, case_id: str) -> str:
 def plain(text: str) -> str:
     """A name with nothing but letters, digits, `-` and `_`, another one for every other text."""
     kept = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")
-    if kept == text:
+    if kept == text and len(text) <= _LONGEST:
         return text
-    return f"{kept}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    return f"{kept[:_LONGEST]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _told_apart(found: Found) -> Found:
-    """Leaves out cases whose ids cannot be told apart."""
+def _told_apart(cohort: str, found: Found) -> Found:
+    """Leaves out cases whose ids cannot be told apart; spells each subject in one way."""
     first: dict[str, Case] = {}
+    spelled: dict[str, str] = {}
     kept = Found(left_out=list(found.left_out))
     for case in found.cases:
-        other = first.setdefault(plain(case.case_id).casefold(), case)
-        if other is case:
-            kept.cases.append(case)
-        else:
+        other = first.setdefault(exam_id(cohort, case.case_id).casefold(), case)
+        if other is not case:
             kept.leave_out(case.case_id, f"has the name of {other.case_id}, as a manifest has it")
+            continue
+        subject = spelled.setdefault(case.subject_id.casefold(), case.subject_id)
+        kept.cases.append(dataclasses.replace(case, subject_id=subject))
     return kept
 
 
-def _refuse_other(cohort: str, output: pathlib.Path, path: pathlib.Path) -> None:
-    """Never writes over another cohort's manifest, or over what somebody has put into this one."""
+def _refuse_other(cohort: str, output: pathlib.Path, path: pathlib.Path) -> list[str]:
+    """Never writes over another cohort's manifest, or over what somebody has put into this one.
+
+    Returns:
+        The hash of the manifest that is there, if there is one.
+    """
     if not path.exists():
-        return
+        return []
     try:
         record = files.read_json(output / _RECORD)
-        before, written = record["cohort"], record["manifest"]
+        before, written = record["cohort"], record["manifests"]
     except (OSError, ValueError, KeyError, TypeError):
         fault = "holds a manifest.csv that was not written from a download"
         raise InputError(output, fault, "Choose another folder") from None
     if before != cohort:
         fault = f"holds the cohort {before}, not {cohort}"
         raise InputError(output, fault, "Choose another folder")
-    if files.sha256(path) != written:
+    there = files.sha256(path)
+    if there not in written:
         fault = "was edited since it was written, and would be written over"
-        raise InputError(path, fault, "Save it under another name, and run again")
+        raise InputError(path, fault, "Save it under another name, remove it, and run again")
+    return [there]
 
 
 def _done(
@@ -160,21 +200,18 @@ def _done(
         exam = _row(cohort, name, case, made, output, split)
         manifest.check_row(exam)
         faults = check.check_headers(exam)
-        if faults:
-            first = faults[0]
-            file = pathlib.Path(first.file).name
-            reason = ": ".join(filter(None, (first.column, file, first.message)))
-            return number, LeftOut(case.case_id, reason)
         distrusted = case.distrust and case.distrust(reader.read_header(exam.images[0]))
-        if distrusted:
-            return number, LeftOut(case.case_id, distrusted)
-        if case.may_lack_liver:
-            lack = convert.lack_of_liver(exam.mask, exam.liver_labels)
-            if lack:
-                return number, LeftOut(case.case_id, lack)
     except InputError as error:
-        return number, LeftOut(case.case_id, f"{pathlib.Path(error.subject).name}: {error.fault}")
-    return number, exam
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in files.DISK_FULL:
+            raise cause from error  # no fault of the case
+        where = "" if error.subject == case.case_id else f"{pathlib.Path(error.subject).name}: "
+        return number, LeftOut(case.case_id, f"{where}{error.fault}")
+    if faults:
+        first = faults[0]
+        parts = (first.column, pathlib.Path(first.file).name, first.message)
+        return number, LeftOut(case.case_id, ": ".join(filter(None, parts)))
+    return number, LeftOut(case.case_id, distrusted) if distrusted else exam
 
 
 def _row(

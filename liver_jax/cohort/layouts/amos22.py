@@ -6,6 +6,8 @@ labels are published. `labeled_data_meta*.csv`, a file of its own at the same pl
 scanner and site.
 """
 
+import re
+
 from liver_jax.cohort.intake import pairs, table
 from liver_jax.cohort.intake.case import Case, Found
 from liver_jax.cohort.intake.download import Download
@@ -13,6 +15,7 @@ from liver_jax.cohort.intake.layout import Layout
 
 _FIRST_MR = 501
 _SPLITS = {"Tr": "train", "Va": "validation"}
+_YEARS = re.compile(r"^0*(\d+)Y$", re.IGNORECASE)  # DICOM's way to write an age
 _COLUMNS = {
     "Patient's Sex": "sex",
     "Patient's Age": "age",
@@ -26,9 +29,11 @@ def _read(download: Download) -> Found:
     name = r"(?P<case>amos_\d+)\.nii(\.gz)?"
     told = table.rows(download, r"labeled_data_meta[^/]*\.csv", "amos_id")
     for part, split in _SPLITS.items():
-        for pair in pairs.pairs(download, found, f"images{part}/{name}", f"labels{part}/{name}"):
+        for pair in pairs.paired(download, found, f"images{part}/{name}", f"labels{part}/{name}"):
             number = int(pair.case.rpartition("_")[2])
             columns = table.columns(told.get(str(number), {}), _COLUMNS)
+            if "age" in columns:
+                columns["age"] = _YEARS.sub(r"\1", columns["age"])
             found.cases.append(
                 Case(
                     case_id=f"{number:04d}",

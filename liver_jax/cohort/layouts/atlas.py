@@ -4,10 +4,7 @@ Labels 1 (liver) and 2 (tumour) are disjoint: the whole liver is both. `patient_
 tells the contrast phase, which of a few cases is `no contrast agent` or not known, and the scanner.
 """
 
-import json
-
-from liver_jax.cohort.intake import download as downloads
-from liver_jax.cohort.intake import pairs
+from liver_jax.cohort.intake import pairs, table
 from liver_jax.cohort.intake.case import Case, Found
 from liver_jax.cohort.intake.download import Download
 from liver_jax.cohort.intake.layout import Layout
@@ -24,7 +21,7 @@ def _read(download: Download) -> Found:
     found = Found()
     people = _people(download)
     image, mask = (rf"{name}(?P<case>\d+)\.nii(\.gz)?" for name in ("imagesTr/im", "labelsTr/lb"))
-    for pair in pairs.pairs(download, found, image, mask):
+    for pair in pairs.paired(download, found, image, mask):
         person = people.get(str(int(pair.case)), {})
         told = str(person.get("contrast_phase", "")).lower()
         phase = next((word for name, word in _PHASES.items() if name in told), "")
@@ -49,12 +46,8 @@ def _read(download: Download) -> Found:
 def _people(download: Download) -> dict[str, dict]:
     """What is told of each case; a table that is missing or damaged costs its columns alone."""
     for _, entry in download.find(r"patient_info_train\.json"):
-        try:
-            told = json.loads(downloads.read_bytes(entry))
-        except ValueError:
-            continue
-        if isinstance(told, dict):
-            return {key: value for key, value in told.items() if isinstance(value, dict)}
+        told = table.json_object(download, entry)
+        return {key: value for key, value in told.items() if isinstance(value, dict)}
     return {}
 
 

@@ -1,7 +1,7 @@
 """A BIDS dataset of one's own: images in `sub-*`, masks of the liver in `derivatives`.
 
 - Images: all NIfTI files of a subject with one set of entities; `echo-` are the echoes of one
-  examination, `part-` other than `mag` is left out (of which turn a phase is, BIDS does not tell).
+  examination, of which `part-mag` is taken (of which turn a phase is, BIDS does not tell).
   CT, which BIDS does not have, is any file with the suffix `ct`.
 - Sidecars, those that are inherited, too, tell echo time, repetition time, flip angle and field
   strength: seconds there, milliseconds here.
@@ -12,7 +12,6 @@
 """
 
 import dataclasses
-import json
 import re
 from collections.abc import Mapping
 
@@ -29,8 +28,8 @@ _FILE = r"(?P<entities>(?:[A-Za-z]+-[A-Za-z0-9+]+_)*)(?P<suffix>[A-Za-z0-9_]+)"
 _NIFTI = r"\.nii(\.gz)?"
 _MASK_SUFFIXES = ("mask", "seg", "msk", "dseg")
 _PARTS = re.compile(rf"{owns.FINDINGS.pattern}|vessel|vein", re.IGNORECASE)
-# Made of images, or of another kind.
-_NO_SCAN = re.compile(r"map$|^phase|^pet$", re.IGNORECASE)
+# Made of images, of another kind, or many volumes that are no echoes.
+_NO_SCAN = re.compile(r"map$|^phase|^(pet|dwi|sbref|bold|cbv|asl|m0scan|epi|perf)$", re.IGNORECASE)
 # What a mask is about, and what the images of one examination differ in: not which it was drawn on.
 _OF_MASKS = ("label", "desc", "space", "res", "den", "seg", "mod", "echo", "part")
 
@@ -93,7 +92,7 @@ def read(download: Download, own: Own) -> Found:
             name = f"{name}_{images[0].suffix}"
             fitting = [held for held in masks if _fits(held[0], images[0])]
             unused = [mask for mask in unused if mask not in [held for held, _ in fitting]]
-            case = _case(name, images, _best(fitting), sidecars, person, own)
+            case = _case(download, name, images, _best(fitting), sidecars, person, own)
             if isinstance(case, str):
                 found.leave_out(name, case)
             else:
@@ -189,6 +188,7 @@ def _best(masks: list[_Mask]) -> list[_Mask]:
 
 
 def _case(
+    download: Download,
     name: str,
     images: list[_File],
     masks: list[_Mask],
@@ -209,7 +209,7 @@ def _case(
     first = images[0]
     is_ct = first.suffix.lower() == "ct"
     modality = own.modality or ("CT" if is_ct else "MR")
-    told = [_sidecar(file, sidecars) for file in images]
+    told = [_sidecar(download, file, sidecars) for file in images]
     times = [_number(sidecar, "EchoTime") for sidecar in told]
     te_known = all(times) and modality == "MR"
     if te_known and (max(times) > 1 or len(set(times)) < len(times)):
@@ -240,15 +240,11 @@ def _case(
     )
 
 
-def _sidecar(file: _File, sidecars: _BySubject) -> dict:
+def _sidecar(download: Download, file: _File, sidecars: _BySubject) -> dict:
     """What the JSON files tell of an image: the nearest has the last word."""
     told: dict = {}
     for sidecar in _about(file, sidecars):
-        try:
-            content = json.loads(downloads.read_bytes(sidecar.entry))
-        except ValueError:
-            continue
-        told |= content if isinstance(content, dict) else {}
+        told |= table.json_object(download, sidecar.entry)
     return told
 
 

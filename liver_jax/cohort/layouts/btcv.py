@@ -15,7 +15,7 @@ _TESTED = (1, 2, 3, 4, 8, 22, 25, 29, 32, 35, 36, 38)
 def _read(download: Download) -> Found:
     found = Found()
     image, mask = (rf"{name}(?P<case>\d+)\.nii(\.gz)?" for name in ("img/img", "label/label"))
-    paired = pairs.pairs(download, found, f"Training/{image}", f"Training/{mask}")
+    paired = pairs.paired(download, found, f"Training/{image}", f"Training/{mask}")
     for pair in paired:
         found.cases.append(
             Case(

@@ -5,11 +5,9 @@ at its place in the order of the **file names**: in some cases the images are na
 head, in others from head to foot, and to sort them by position would turn the mask over.
 """
 
-from liver_jax.cohort.intake.case import Case, Found, Pictures, Series
+from liver_jax.cohort.intake.case import WHITE, Case, Found, Pictures, Series
 from liver_jax.cohort.intake.download import Download
 from liver_jax.cohort.intake.layout import Layout
-
-_WHITE = {(1, 65535): 1}
 
 
 def _read(download: Download) -> Found:
@@ -37,7 +35,7 @@ def _read(download: Download) -> Found:
                     technique="ct",
                     contrast_phase="portal_venous",
                     images=(Series(tuple(scanned)),),
-                    mask=(Pictures(tuple(zip(drawn, scanned, strict=True)), _WHITE),),
+                    mask=(Pictures(tuple(zip(drawn, scanned, strict=True)), {WHITE: 1}),),
                 )
             )
     return found

@@ -30,14 +30,16 @@ def _read(download: Download) -> Found:
         for part, split in _SPLITS.items():
             folder = rf"Cirrhosis_{kind}_3D/{part}"
             image, mask = (f"{folder}_{what}/{_NAME}" for what in ("images", "masks"))
-            for pair in pairs.pairs(download, found, image, mask):
+            called = f"{{}}-{kind.lower()}"
+            for pair in pairs.paired(download, found, image, mask, called):
                 columns = _columns(told.get(table.name(pair.case), {}))
                 found.cases.append(_case(pair, kind, pair.case, split, columns))
     told = table.rows(download, r"Healthy_demographics[^/]*\.csv", "ID")
     for kind in _KINDS:
         folder = f"Healthy_subjects/{kind}_W_Healthy/{kind}"
         image, mask = (f"{folder}_{what}/{_NAME}" for what in ("images", "masks"))
-        for pair in pairs.pairs(download, found, image, mask):
+        called = f"healthy-{{}}-{kind.lower()}"
+        for pair in pairs.paired(download, found, image, mask, called):
             columns = _columns(told.get(table.name(pair.case), {}))
             columns["cirrhosis_grade"] = "healthy"
             found.cases.append(_case(pair, kind, f"healthy-{pair.case}", "", columns))

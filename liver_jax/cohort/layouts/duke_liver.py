@@ -1,18 +1,17 @@
 """Duke Liver Dataset (DLDS): DICOM series with a DICOM mask of each slice.
 
-`Segmentation/<patient>/<series>/{images,masks}/*.dicom`. A mask has the name of its image, and its
-own position tags are not asked. `SegmentationKey.csv` (`DLDS,Series,Label`) tells the kind of each
-series by a letter.
+`Segmentation/<patient>/<series>/{images,masks}/*.dicom`. A mask belongs to the image of its name;
+if names differ, to the one at its own position. `SegmentationKey.csv` (`DLDS,Series,Label`) tells
+the kind of each series by a letter.
 """
 
 import collections
 
 from liver_jax.cohort.intake import table
-from liver_jax.cohort.intake.case import Case, Found, Pictures, Series
+from liver_jax.cohort.intake.case import WHITE, Case, Found, Pictures, Series
 from liver_jax.cohort.intake.download import Download, Entry
 from liver_jax.cohort.intake.layout import Layout
 
-_WHITE = {(1, 65535): 1}
 # Letters of the key -> technique and contrast phase.
 _KINDS = {
     "B": ("t1w", "unenhanced"),
@@ -33,7 +32,7 @@ def _read(download: Download) -> Found:
     for match, entry in download.find(place):
         held = files[match["case"], match["series"]]
         held.setdefault(match["what"].lower(), []).append(entry)
-    kinds = table.pairs(download, r"SegmentationKey\.csv", ("DLDS", "Series"), "Label")
+    kinds = table.by_two(download, r"SegmentationKey\.csv", ("DLDS", "Series"), "Label")
     for (patient, series), held in files.items():
         name = f"{patient}-{series}"
         images, masks = held.get("images", []), held.get("masks", [])
@@ -52,24 +51,24 @@ def _read(download: Download) -> Found:
                 technique=technique,
                 contrast_phase=phase,
                 images=(Series(tuple(images)),),
-                mask=(Pictures(drawn, _WHITE),),
+                mask=(Pictures(drawn, {WHITE: 1}),),
             )
         )
     return found
 
 
-def _paired(images: list[Entry], masks: list[Entry]) -> tuple[tuple[Entry, Entry], ...] | str:
-    """Masks and their images by name, else by their order; or why they are not paired."""
+def _paired(
+    images: list[Entry], masks: list[Entry]
+) -> tuple[tuple[Entry, Entry | None], ...] | str:
+    """Masks and their images, None where names do not tell; or why there are none."""
     if not masks:
         return "there is no mask for it"
     if not images:
         return "there are no images for its masks"
     named = {entry.stem.lower(): entry for entry in images}
-    if all(mask.stem.lower() in named for mask in masks):
-        return tuple((mask, named[mask.stem.lower()]) for mask in masks)
-    if len(masks) != len(images):
-        return f"there are {len(masks)} masks of other names for {len(images)} images"
-    return tuple(zip(masks, images, strict=True))
+    if any(mask.stem.lower() not in named for mask in masks):
+        named = {}
+    return tuple((mask, named.get(mask.stem.lower())) for mask in masks)
 
 
 LAYOUT = Layout(

@@ -15,7 +15,7 @@ def _read(download: Download) -> Found:
     found = Found()
     name = r"FLARE22_Tr_(?P<case>\d+)"
     ending = r"\.nii(\.gz)?"
-    for pair in pairs.pairs(download, found, f"{name}_0000{ending}", f"{name}{ending}"):
+    for pair in pairs.paired(download, found, f"{name}_0000{ending}", f"{name}{ending}"):
         found.cases.append(
             Case(
                 case_id=pair.case,

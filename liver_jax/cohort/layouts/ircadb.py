@@ -9,12 +9,13 @@ hepatic veins are the `vessel_mask`. The patients are LiTS volumes 28 to 47, and
 import collections
 import re
 
-from liver_jax.cohort.intake.case import Case, Found, Pictures, Series
+from liver_jax.cohort.intake.case import WHITE, Case, Found, Pictures, Series
 from liver_jax.cohort.intake.download import Download, Entry
 from liver_jax.cohort.intake.layout import Layout
 from liver_jax.cohort.layouts import lits
 
-_WHITE = (1, 65535)
+# The slices by name, by the folder that they lie in: more than one are copies.
+_Folders = dict[str, dict[str, Entry]]
 _LIVER, _TUMOUR, _CYST = 1, 2, 3
 _PARTS = {
     re.compile(r"liver"): _LIVER,
@@ -28,19 +29,25 @@ _IMAGE = r"(?P<slice>image_\d+)(\.dcm)?"
 def _read(download: Download) -> Found:
     found = Found()
     patient = r"(3Dircadb1[._-]?)?(?P<case>\d+)"
-    images: dict[int, dict[str, Entry]] = collections.defaultdict(dict)
-    masks: dict[int, dict[str, dict[str, Entry]]] = collections.defaultdict(dict)
+    images: dict[int, _Folders] = collections.defaultdict(dict)
+    masks: dict[int, dict[str, _Folders]] = collections.defaultdict(dict)
     for match, entry in download.find(rf"{patient}/(PATIENT_DICOM/)+{_IMAGE}"):
-        images[int(match["case"])][match["slice"].lower()] = entry
+        folder = images[int(match["case"])].setdefault(entry.folder, {})
+        folder[match["slice"].lower()] = entry
     for match, entry in download.find(rf"{patient}/(MASKS_DICOM/)+(?P<part>[^/]+)/{_IMAGE}"):
-        held = masks[int(match["case"])].setdefault(match["part"].lower(), {})
-        held[match["slice"].lower()] = entry
+        folders = masks[int(match["case"])].setdefault(match["part"].lower(), {})
+        folders.setdefault(entry.folder, {})[match["slice"].lower()] = entry
     for number in sorted({*images, *masks}):
-        slices, parts = images[number], masks[number]
-        if not slices or "liver" not in parts:
-            what = "PATIENT_DICOM is" if not slices else "the mask of the liver is"
+        if not images[number] or "liver" not in masks[number]:
+            what = "the mask of the liver is" if images[number] else "PATIENT_DICOM is"
             found.leave_out(str(number), f"{what} not there")
             continue
+        twice = [f for f in (images[number], *masks[number].values()) if len(f) > 1]
+        if twice:
+            found.leave_out(str(number), f"is there twice: {' and '.join([*twice[0]][:2])}")
+            continue
+        (slices,) = images[number].values()
+        parts = {part: next(iter(folders.values())) for part, folders in masks[number].items()}
         lost = [name for name in parts["liver"] if name not in slices]
         if lost:
             found.leave_out(str(number), f"{lost[0]} of the liver's mask has no image")
@@ -77,7 +84,7 @@ def _subject(number: int) -> str:
 
 def _pictures(drawn: dict[str, Entry], slices: dict[str, Entry], label: int) -> Pictures:
     pairs = tuple((entry, slices[name]) for name, entry in drawn.items() if name in slices)
-    return Pictures(pairs, {_WHITE: label})
+    return Pictures(pairs, {WHITE: label})
 
 
 LAYOUT = Layout(

@@ -4,9 +4,11 @@ Whole liver is labels 1 and 2 (tumour). Three things are known of its headers:
 
 - `volume-28` to `volume-47` are 3D-IRCADb 1 to 20 in this order, and in the copies that circulate
   most their headers say 1 x 1 x 1 mm, which none of these scans has: a volume in mL would be wrong.
-- Of some cases the mask's header is another than the image's, while voxel lies on voxel.
+- `segmentation-48` to `-52` have other headers than their images, while voxel lies on voxel.
 - MSD Task03 has the same cases under the same numbers: `subject_id` says so.
 """
+
+from collections.abc import Collection
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from liver_jax.volume.reader import Header
 
 # Which numbers are 3D-IRCADb 1 to 20, in order.
 IRCADB = range(28, 48)
+_OWN_HEADERS = range(48, 53)
 
 
 def subject(number: int) -> str:
@@ -25,8 +28,14 @@ def subject(number: int) -> str:
     return f"lits-{number}"
 
 
-def numbered(found: Found, paired: list[pairs.Pair]) -> Found:
-    """What LiTS and MSD Task03 have in common: patients, numbers, labels and faults."""
+def numbered(found: Found, paired: list[pairs.Pair], own_headers: Collection[int] = ()) -> None:
+    """What LiTS and MSD Task03 have in common: patients, numbers, labels and faults.
+
+    Args:
+        found: Takes the cases.
+        paired: Images and masks; `case` is the number.
+        own_headers: The cases whose masks have headers that are not to be asked.
+    """
     for pair in paired:
         number = int(pair.case)
         found.cases.append(
@@ -36,16 +45,15 @@ def numbered(found: Found, paired: list[pairs.Pair]) -> Found:
                 modality="CT",
                 technique="ct",
                 images=(pair.image,),
-                mask=OnVoxels(pair.mask),
+                mask=OnVoxels(pair.mask) if number in own_headers else pair.mask,
                 liver_labels=(1, 2),
                 distrust=_spacing if number in IRCADB else None,
             )
         )
-    return found
 
 
 def _spacing(header: Header) -> str | None:
-    if not np.array_equal(header.spacing_mm, (1, 1, 1)):
+    if not np.allclose(header.spacing_mm, 1, atol=1e-3):
         return None
     return (
         "its header says 1 x 1 x 1 mm, which is not its true spacing; --cohort=ircadb has the same "
@@ -56,7 +64,7 @@ def _spacing(header: Header) -> str | None:
 def _read(download: Download) -> Found:
     found = Found()
     image, mask = (rf"{name}-(?P<case>\d+)\.nii(\.gz)?" for name in ("volume", "segmentation"))
-    numbered(found, pairs.pairs(download, found, image, mask))
+    numbered(found, pairs.paired(download, found, image, mask), _OWN_HEADERS)
     pairs.leave_unlabelled(download, found, r"(?P<case>test-volume-\d+)\.nii(\.gz)?")
     return found
 

@@ -8,6 +8,7 @@ phases that its authors registered (`art_pre` and the like) are not used.
 
 import collections
 
+from liver_jax.cohort.intake import pairs
 from liver_jax.cohort.intake.case import Case, Found, Mask, Resampled
 from liver_jax.cohort.intake.download import Download, Entry, natural
 from liver_jax.cohort.intake.layout import Layout
@@ -17,14 +18,19 @@ _PHASES = {"pre": "unenhanced", "art": "arterial", "pv": "portal_venous", "del":
 
 def _read(download: Download) -> Found:
     found = Found()
-    files: dict[tuple[str, str], dict[str, Entry]] = collections.defaultdict(dict)
+    files: dict[tuple[str, str], dict[str, list[Entry]]] = collections.defaultdict(dict)
     what = r"(?P<what>pre|art|pv|del|rater[12]_liver)"
     # A date, or another word, as some copies have it.
     for match, entry in download.find(rf"(?P<case>[^/]+)/(?P<date>[^/]+)/{what}\.nii(\.gz)?"):
-        files[match["case"], match["date"]].setdefault(match["what"].lower(), entry)
-    dates = collections.Counter(patient for patient, _ in files)
-    for (patient, date), held in sorted(files.items(), key=lambda item: natural("/".join(item[0]))):
-        name = patient if dates[patient] == 1 else f"{patient}-{date}"
+        held = files[match["case"], match["date"]]
+        held.setdefault(match["what"].lower(), []).append(entry)
+    for (patient, date), listed in sorted(files.items(), key=lambda x: natural("/".join(x[0]))):
+        name = f"{patient}-{date}"
+        held = {what: pairs.only(entries) for what, entries in listed.items()}
+        ambiguous = [part for part in held.values() if isinstance(part, str)]
+        if ambiguous:
+            found.leave_out(name, ambiguous[0])
+            continue
         if "rater1_liver" not in held:
             found.leave_out(name, "rater1_liver is not there")
             continue

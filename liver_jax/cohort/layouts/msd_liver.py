@@ -14,7 +14,7 @@ from liver_jax.cohort.layouts import lits
 def _read(download: Download) -> Found:
     found = Found()
     name = r"liver_(?P<case>\d+)\.nii(\.gz)?"
-    lits.numbered(found, pairs.pairs(download, found, f"imagesTr/{name}", f"labelsTr/{name}"))
+    lits.numbered(found, pairs.paired(download, found, f"imagesTr/{name}", f"labelsTr/{name}"))
     pairs.leave_unlabelled(download, found, f"imagesTs/{name}")
     return found
 

@@ -19,7 +19,8 @@ from liver_jax.cohort.intake.own import Own
 from liver_jax.errors import InputError
 
 _SPLITS = {"Tr": "train", "Ts": "test"}
-_CT = re.compile(r"(?<![a-z])(ce|nc)?cta?(?![a-z])", re.IGNORECASE)
+_CT = re.compile(r"(?<![a-z])(ce|nc)?cta?(?![a-z])|tomogra|hounsfield", re.IGNORECASE)
+_NEITHER = re.compile(r"ultraso|x-?ray|rgb|^(us|pet|red|green|blue|hu|[0-9]*)$", re.IGNORECASE)
 _ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 _Held = tuple[str, str, list[Entry], Entry | None]  # name, published split, channels, mask
 
@@ -42,8 +43,10 @@ def read(download: Download, own: Own) -> Found:
         fault = "has channel_names, labels or dataset that are no JSON objects"
         raise InputError(file, fault, "Write them as nnU-Net has them")
     names = [str(name) for name in channels.values()]
-    if not own.modality and not names:
-        raise InputError(file, "names no channels", "Say --modality=CT or --modality=MR")
+    unclear = not names or any(map(_NEITHER.search, names))
+    if not own.modality and unclear and not any(map(_CT.search, names)):
+        fault = f"does not tell CT from MR (channels: {', '.join(names) or 'none'})"
+        raise InputError(file, fault, "Say --modality=CT or --modality=MR")
     # Beside CT, as in CT and PET, nothing is an echo.
     modality = own.modality or ("CT" if any(map(_CT.search, names)) else "MR")
     technique = own.technique or ("ct" if modality == "CT" else _word(names))
@@ -142,8 +145,12 @@ def _listed(download: Download, dataset: Entry, listed: Mapping) -> Iterator[_He
         return Entry(path, file) if file.is_file() else None
 
     for name, files in listed.items():
-        images = [entry(path) for path in files.get("images", [])]
-        yield name, "", [] if None in images else images, entry(files.get("label") or "")
+        files = files if isinstance(files, dict) else {}
+        paths, label = files.get("images"), files.get("label")
+        paths = paths if isinstance(paths, list) else []
+        images = [entry(str(path)) for path in paths]
+        mask = entry(label) if isinstance(label, str) and label else None
+        yield name, "", [] if None in images else images, mask
 
 
 def _cases(download: Download, dataset: Entry, ending: str) -> Iterator[_Held]:

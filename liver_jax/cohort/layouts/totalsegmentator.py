@@ -32,12 +32,14 @@ def _read(download: Download) -> Found:
 
     @functools.cache
     def told(root: str) -> dict[str, dict[str, str]]:
-        return table.rows(download, rf"{re.escape(root)}meta\.csv", "image_id")
+        return table.rows(download, rf"\A{re.escape(root)}meta\.csv", "image_id")
 
     binary = _by_folder(download, r"segmentations/liver\.nii(\.gz)?")
     joined = _by_folder(download, r"(segmentations?|labels)\.nii(\.gz)?")
+    imaged: set[tuple[str, str]] = set()
     for word, kind in _KINDS.items():
         images = _by_folder(download, rf"{word}\.nii(\.gz)?")
+        imaged |= set(images)
         for place in sorted(images, key=lambda place: natural("".join(place))):
             root, number = place
             name = f"{kind}-{number}"
@@ -65,6 +67,10 @@ def _read(download: Download) -> Found:
                     extra={key: re.sub(r"\s+", " ", value) for key, value in columns.items()},
                 )
             )
+    for root, number in sorted(
+        {*binary, *joined} - imaged, key=lambda place: natural("".join(place))
+    ):
+        found.leave_out(f"{root}{number}", "there is no image for its mask")
     return found
 
 

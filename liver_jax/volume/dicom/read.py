@@ -145,19 +145,33 @@ def stored_values(path: str | os.PathLike) -> np.ndarray:
         InputError: It is not a single DICOM image, or cannot be decoded.
     """
     path = pathlib.Path(path)
-    (member,) = collect.members(path)
-    try:
-        found = collect.head(member, frame.KEYWORDS)
-    except header.Damaged:
-        found = None
-    frames = frame.read(member, found[0]) if found is not None and found[1] else []
-    if len(frames) != 1:
-        raise InputError(path, "is not a single DICOM image", "Get it again")
-    plain = dataclasses.replace(frames[0], rescale=(1.0, 0.0), unit="")
+    plain = dataclasses.replace(_single(path), rescale=(1.0, 0.0), unit="")
     pixels.check(plain, str(path), "it")
     dataset = pixels.load(plain.image, str(path))
     ((_, values),) = pixels.decode(dataset, plain.image, {0: plain}, str(path), "it")
     return values
+
+
+def position_mm(path: str | os.PathLike) -> np.ndarray | None:
+    """The place of the first pixel's centre of a single image, RAS+ mm `[3]`; None if not told.
+
+    Raises:
+        InputError: It is not a single DICOM image.
+    """
+    told = _single(pathlib.Path(path)).position_mm
+    return np.array(told) * (-1, -1, 1) if told else None
+
+
+def _single(path: pathlib.Path) -> frame.Frame:
+    members = collect.members(path)
+    try:
+        found = collect.head(members[0], frame.KEYWORDS) if len(members) == 1 else None
+    except header.Damaged:
+        found = None
+    frames = frame.read(members[0], found[0]) if found is not None and found[1] else []
+    if len(frames) != 1:
+        raise InputError(path, "is not a single DICOM image", "Get it again")
+    return frames[0]
 
 
 def sha256(path: str | os.PathLike, wanted: str | None = None) -> str:

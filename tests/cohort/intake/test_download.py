@@ -1,5 +1,6 @@
 """What real downloads are like: droppings, packed files, folders in folders."""
 
+import os
 import tarfile
 import zipfile
 
@@ -112,8 +113,49 @@ def test_paths_are_found_by_their_end_in_any_case(tmp_path):
     assert [(match["case"], entry.name) for match, entry in found] == [("1", "Liver_1.NII.GZ")]
 
 
+def test_the_folder_itself_comes_before_a_link_to_it(tmp_path):
+    fill(tmp_path, "z/img/x.nii")
+    (tmp_path / "all_images").symlink_to(tmp_path / "z" / "img")
+    assert paths(Download(tmp_path)) == ["z/img/x.nii"]
+
+
+def test_tars_of_the_folder_they_lie_in(tmp_path):
+    """As `tar cf x.tar .` makes them; a second name of a file is a file, too."""
+    fill(tmp_path, "a/x.nii", "a/y.nii")
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        archive.add(tmp_path / "a" / "x.nii", "./a/x.nii")
+        link = tarfile.TarInfo("./a/z.nii")
+        link.type, link.linkname = tarfile.LNKTYPE, "./a/x.nii"
+        archive.addfile(link)
+    download = Download(tmp_path)
+    assert paths(download) == ["a/x.nii", "a/y.nii", "x/a/z.nii"]
+    (path,) = downloads.unpacked([download.entries[2]], tmp_path)
+    assert path.read_bytes() == b"a/x.nii"
+
+
+def test_other_methods_of_packing_are_told_from_damage(tmp_path):
+    pack(tmp_path / "x.zip", "a.nii")
+    data = bytearray((tmp_path / "x.zip").read_bytes())
+    place = data.index(b"PK\1\2") + 10
+    data[place : place + 2] = (9, 0)  # Deflate64, as Windows packs large files
+    (tmp_path / "x.zip").write_bytes(data)
+    assert "method that is not read here; unpack it" in Download(tmp_path).unopened["x.zip"]
+
+
+def test_links_that_lead_nowhere_and_names_that_are_no_text(tmp_path):
+    fill(tmp_path, "sound.nii")
+    (tmp_path / "gone.zip").symlink_to(tmp_path / "absent")
+    (tmp_path / os.fsdecode(b"caf\xe9.nii")).write_bytes(b"")
+    download = Download(tmp_path)
+    assert paths(download) == ["sound.nii"]
+    assert "cannot be read" in download.unopened["gone.zip"]
+    assert "not UTF-8" in download.unopened["caf\\udce9.nii"]
+
+
 def test_nothing_there_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such file or folder"):
         Download(tmp_path / "absent")
     with pytest.raises(InputError, match="holds no files"):
         Download(tmp_path)
+    with pytest.raises(InputError, match="Name another folder to write to"):
+        Download(tmp_path, apart=tmp_path)

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import errno
 import hashlib
 import pathlib
 import shutil
@@ -73,6 +74,83 @@ def test_what_was_unpacked_is_kept_until_the_download_changes(source, tmp_path):
     assert nifti.read_labels(exams[0].mask).data.max() == 2
 
 
+def test_a_download_that_was_moved_is_followed(source, tmp_path):
+    """A mask with a header of its own is written anew, beside the download's own image."""
+    mask = np.zeros((9, 8, 5), np.uint8)
+    mask[2:5, 2:5, 1:4] = 1
+    add_case(source, 48)
+    affine = np.diag([-3.0, 3.0, 5.0, 1.0])
+    nifti.write(source / "segmentation-48.nii", mask, Volume(mask, affine))
+    take_in(source, tmp_path / "out")
+    moved = source.rename(tmp_path / "moved")
+    exams, _ = take_in(moved, tmp_path / "out")
+    assert all(exam.images[0].is_relative_to(moved) for exam in exams)
+
+
+def test_what_is_not_used_any_more_is_removed(source, tmp_path):
+    shutil.make_archive(str(tmp_path / "packed" / "batch"), "zip", source)
+    output = tmp_path / "out"
+    take_in(tmp_path / "packed", output)
+    assert len(list((output / "exams").iterdir())) == 2
+    shutil.unpack_archive(tmp_path / "packed" / "batch.zip", tmp_path / "packed")
+    exams, _ = take_in(tmp_path / "packed", output)
+    assert all(exam.images[0].is_relative_to(tmp_path / "packed") for exam in exams)
+    assert not list((output / "exams").iterdir())
+
+
+def test_whoever_is_killed_between_two_files_goes_on(source, tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    take_in(source, output)
+    add_case(source, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(manifest, "write", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            take_in(source, output)
+    assert len(manifest.read(output / "manifest.csv")) == 2
+    take_in(source, output)
+    assert len(manifest.read(output / "manifest.csv")) == 3
+
+
+def test_a_full_disk_is_no_fault_of_a_case(source, tmp_path, monkeypatch):
+    shutil.make_archive(str(tmp_path / "packed" / "batch"), "zip", source)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfileobj", full)
+        with pytest.raises(OSError, match="No space left"):
+            take_in(tmp_path / "packed", tmp_path / "out")
+    assert not (tmp_path / "out" / "manifest.csv").exists()
+    exams, left_out = take_in(tmp_path / "packed", tmp_path / "out")
+    assert len(exams) == 2 and not left_out
+
+
+def test_an_output_behind_a_link(source, tmp_path):
+    (tmp_path / "far" / "deep").mkdir(parents=True)
+    (tmp_path / "data").symlink_to(tmp_path / "far" / "deep")
+    take_in(source, tmp_path / "data" / "lits")
+    for folder in (tmp_path / "data", tmp_path / "far" / "deep"):
+        exams = manifest.read(folder / "lits" / "manifest.csv")
+        assert all(exam.images[0].exists() and exam.mask.exists() for exam in exams)
+
+
+def test_a_place_that_cannot_be_written_to_is_refused(source, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        take_in(source, tmp_path / "file" / "out")
+
+
+def test_one_person_is_spelled_in_one_way(source, tmp_path):
+    found = catalogue.PUBLIC["lits"].read(Download(source))
+    found.cases = [
+        dataclasses.replace(case, subject_id=name)
+        for case, name in zip(found.cases, ("P1", "p1"), strict=True)
+    ]
+    exams, _ = write.write("lits", found, tmp_path / "out")
+    assert {exam.subject_id for exam in exams} == {"P1"}
+
+
 def test_all_that_is_left_out_is_in_a_table(source, tmp_path):
     (source / "segmentation-1.nii").unlink()
     shutil.copy(source / "volume-0.nii", source / "volume-7.nii")
@@ -141,7 +219,7 @@ def test_ids_that_cannot_be_told_apart_are_left_out(source, tmp_path):
     assert left_out == [LeftOut("jo-1", "has the name of Jo-1, as a manifest has it")]
     assert (
         exams[0].exam_id == "own-Jo-1"
-        and exams[1].exam_id == "own-Jo_1-" + hashlib.sha256(b"own-Jo 1").hexdigest()[:6]
+        and exams[1].exam_id == "own-Jo_1-" + hashlib.sha256(b"own-Jo 1").hexdigest()[:8]
     )
     assert len({exam.exam_id for exam in exams}) == len({e.subject_id for e in exams}) == 4
 

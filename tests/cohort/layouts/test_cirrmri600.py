@@ -70,7 +70,7 @@ def test_every_voxel_is_where_it_belongs(download, prepare, assert_is, mr):
         assert told == ("MR", f"{case[0].lower()}w", "")
         assert (exam.subject_id, exam.liver_labels) == (f"cirrmri600-{person}", (1,))
         assert (exam.split, exam.extra["published_split"]) == ("", split)
-    assert left_out == {"20": "there is no mask for its image"}
+    assert left_out == {"20-t1": "there is no mask for its image"}
 
 
 def test_the_files_are_the_downloads_own(download, prepare):

@@ -156,7 +156,7 @@ def test_nothing_is_written_before_it_was_seen(scans, run, assert_is, ct, tmp_pa
     assert "P1_s1.nii.gz  +  P1_s1_seg.nii.gz  ->  new-P1, session s1" in out
     assert "--write" in out and not (tmp_path / "new").exists()
     code, out, err = run(*arguments, "--write")
-    assert code == 0 and "1 examinations of 1 subjects" in out, err
+    assert code == 0 and "1 examination of 1 subject" in out, err
     (exam,) = manifest.read(tmp_path / "new" / "manifest.csv")
     assert (exam.exam_id, exam.subject_id, exam.session) == ("new-P1-s1", "new-P1", "s1")
     assert_is(exam, ct)

@@ -57,7 +57,7 @@ def test_a_mask_of_another_shape_is_left_out(ct, write_nifti, prepare, tmp_path)
     exams, left_out = prepare("lits", source)
     assert list(exams) == ["lits-1"]
     x, y, z = ct.image.shape
-    assert f"has {x} x {y} x {z - 1} voxels, while its image has" in left_out["2"]
+    assert f"has {x} x {y} x {z - 1} voxels, while the image" in left_out["2"]
 
 
 def test_patients_have_one_name_in_three_cohorts():

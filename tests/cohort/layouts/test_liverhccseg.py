@@ -100,7 +100,7 @@ def test_only_masks_of_other_grids_are_resampled(download, prepare):
     exams, _ = prepare("liverhccseg", download)
     change = "mask: resampled from the image it was drawn on, reader2_"
     for name, exam in exams.items():
-        resampled = name in (f"liverhccseg-{WHOLE}-pre", f"liverhccseg-{WHOLE}-pv")
+        resampled = name in (f"liverhccseg-{WHOLE}-02-21-2000-{phase}" for phase in ("pre", "pv"))
         assert exam.extra["mask_changed"].startswith(change) == resampled
         assert exam.mask.is_relative_to(download) != resampled
         assert exam.images[0].is_relative_to(download)
@@ -122,9 +122,9 @@ def test_two_dates_are_one_person(download, prepare, assert_is, mr):
 
 def test_what_is_left_out(download, prepare):
     _, left_out = prepare("liverhccseg", download)
-    assert "mL of its mask lie in the field of view" in left_out.pop(f"{WHOLE}-del")
+    assert "mL of its mask lie in the field of view" in left_out.pop(f"{WHOLE}-02-21-2000-del")
     assert left_out == {
         "TCGA-DD-A1EG-11-02-2002-del": "its image is not there",
-        "TCGA-A": "rater1_liver is not there",
-        "TCGA-B": "the arterial image is not there, which its masks lie on",
+        "TCGA-A-01-01-2003": "rater1_liver is not there",
+        "TCGA-B-01-01-2003": "the arterial image is not there, which its masks lie on",
     }
