@@ -49,16 +49,13 @@ def test_bad_arguments_are_refused_and_leave_nothing(tmp_path, arguments, fault)
     assert not (tmp_path / "new").exists()
 
 
-def test_a_folder_without_tables_of_names_is_refused(run, tmp_path):
+def test_a_folder_without_tables_of_names_is_refused(tmp_path):
     (tmp_path / "maps").mkdir()
     (tmp_path / "maps" / "s1.nii.gz").write_bytes(b"")
-    code, _, err = run(
-        "prepare",
-        "--cohort=phantom",
-        f"--output={tmp_path / 'new'}",
-        f"--anatomies={tmp_path}/maps",
-    )
-    assert code == 2 and "no label map with a table of names" in err
+    with pytest.raises(InputError, match="no label map with a table of names"):
+        in_process(
+            *("--cohort=phantom", f"--output={tmp_path / 'new'}"), f"--anatomies={tmp_path}/maps"
+        )
 
 
 def write_lits(folder, *numbers):
