@@ -115,6 +115,8 @@ def run(main: Callable[[], int | None], usage: str) -> None:
                 _refuse(
                     f"{error.filename or 'output'}: the disk is full. Free space and run again."
                 )
+            if isinstance(error, PermissionError):
+                _refuse(f"{error.filename}: permission denied. Check it, or choose another folder.")
             told = " ".join(without_header_values(str(error)).split())
             line = f"{type(error).__name__}: {told}"[:2000]
             print(f"failed: {line} ({_log_traceback()})", file=sys.stderr)

@@ -3,6 +3,7 @@
 import functools
 import os
 import pathlib
+import re
 from collections.abc import Callable
 
 from absl import flags
@@ -18,6 +19,7 @@ from liver_jax.cohort.layouts import bids, catalogue, folders, nnunet
 from liver_jax.errors import InputError
 from liver_jax.phantom import anatomies
 from liver_jax.phantom import cohort as phantom
+from liver_jax.stopping import StopRequest
 
 USAGE = """
 Prepares a cohort; give one of these.
@@ -64,7 +66,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string("anatomies", None, "Folder of label maps.", values)
     flags.DEFINE_string("gallery", None, "Manifest to show.", values)
     flags.DEFINE_string("source", None, "The download.", values)
-    flags.DEFINE_enum("split", "", ["", *SPLITS], "Split of all examinations.", values)
+    flags.DEFINE_enum("split", None, ["", *SPLITS], "Split of all examinations.", values)
     flags.DEFINE_string("images", None, "Folder of images.", values)
     flags.DEFINE_string("masks", None, "Folder of masks.", values)
     flags.DEFINE_string("pattern", None, "Names of image and mask.", values)
@@ -83,6 +85,7 @@ def main(given: flags.FlagValues = flags.FLAGS) -> int | None:
     if len(asked) != 1:
         names = ", ".join(f"--{name}" for name in _TASKS)
         raise InputError("flags", f"{len(asked)} of {names} are given", "Give one; see --help")
+    StopRequest("stopped. Run the same command again to go on.").listen()
     return _TASKS[asked[0]](given)
 
 
@@ -118,7 +121,12 @@ def _write_cohort(given: flags.FlagValues) -> None:
 def _named(given: flags.FlagValues, flag: str) -> pathlib.Path:
     if not given[flag].value:
         raise InputError(f"--{flag}", "it is missing", f"Say where it lies: --{flag}=DIR")
-    return pathlib.Path(given[flag].value).expanduser()
+    return pathlib.Path(_expanded(given[flag].value))
+
+
+def _expanded(names: str) -> str:
+    """File names joined by commas, with `~` as the home folder: shells leave it in --flag=~/x."""
+    return ",".join(os.path.expanduser(name.strip()) for name in names.split(","))
 
 
 def _workers(given: flags.FlagValues) -> int:
@@ -137,6 +145,9 @@ def _own(given: flags.FlagValues) -> Own:
     if not all(label.isdecimal() and int(label) > 0 for label in labels):
         fault = f"{given.liver_labels!r} is not a list of labels"
         raise InputError("--liver_labels", fault, "Write whole numbers from 1 on: 1,2")
+    if given.technique and not re.fullmatch(r"[A-Za-z0-9_-]+", given.technique):
+        fault = f"{given.technique!r} is not one word"
+        raise InputError("--technique", fault, "Use letters, digits, '-' and '_': t2w, ce_t1w")
     name = write.plain(_output(given).absolute().name)
     return Own(
         cohort=name,
@@ -196,14 +207,15 @@ _OWN = {
 
 
 def _check(given: flags.FlagValues) -> int | None:
-    report = check.check(given.check, progress=True, workers=_workers(given))
+    report = check.check(_expanded(given.check), progress=True, workers=_workers(given))
     print(check.format_faults(report))
     return cli.REFUSED if report.faults else None
 
 
 def _describe(given: flags.FlagValues) -> None:
-    exams, _ = parse.read(given.table1)
-    left_out = check.check(given.table1, True, _workers(given)).left_out()
+    path = _expanded(given.table1)
+    exams, _ = parse.read(path)
+    left_out = check.check(path, True, _workers(given)).left_out()
     print(table1.format_table(table1.describe(exams, left_out)))
 
 
@@ -215,7 +227,7 @@ def _assign(given: flags.FlagValues) -> None:
     if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
         fault = f"{given.fractions!r} is not three fractions that add up to 1"
         raise InputError("--fractions", fault, "Write, for example, 0.7,0.1,0.2")
-    exams = manifest.read(given.assign_splits)
+    exams = manifest.read(_expanded(given.assign_splits))
     output = _output(given)
     share = fractions[1] / max(fractions[0] + fractions[1], 1e-9)
     if given.folds is not None and given.splits:
@@ -228,9 +240,7 @@ def _assign(given: flags.FlagValues) -> None:
         return
     if given.splits:
         taken = given.splits == "published"
-        split_of = (
-            splits.published(exams) if taken else splits.of_manifest(manifest.read(given.splits))
-        )
+        split_of = splits.published(exams) if taken else splits.of_manifest(_expanded(given.splits))
         exams = splits.follow(exams, split_of, share, given.seed)
     else:
         exams = splits.assign(exams, dict(zip(SPLITS, fractions, strict=True)), given.seed)
@@ -239,7 +249,7 @@ def _assign(given: flags.FlagValues) -> None:
 
 
 def _show(given: flags.FlagValues) -> None:
-    print(gallery.write(given.gallery, _output(given), progress=True))
+    print(gallery.write(_expanded(given.gallery), _output(given), progress=True))
 
 
 _TASKS = {

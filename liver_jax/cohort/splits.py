@@ -1,10 +1,12 @@
 """Splits by subject: all examinations of one person are on the same side."""
 
 import dataclasses
+import os
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from liver_jax.cohort import manifest
 from liver_jax.cohort.exam import SPLITS, Exam, shared_subjects
 from liver_jax.errors import InputError
 
@@ -74,7 +76,9 @@ def follow(
     subjects = {exam.subject_id for exam in exams}
     known = {subject: split_of[subject] for subject in sorted(subjects & set(split_of))}
     if not known:
-        raise InputError("splits", "name none of the manifest's subjects", "Name their file")
+        few = ", ".join(sorted(subjects)[:3])
+        fault = f"has none of the manifest's subjects ({few}, ...)"
+        raise InputError("--splits", fault, "Name the manifest that has them")
     training = [subject for subject, split in known.items() if split == "train"]
     if "validation" not in known.values() and len(training) > 1:
         count = min(len(training) - 1, max(1, round(validation * len(training))))
@@ -89,16 +93,19 @@ def published(exams: Sequence[Exam]) -> dict[str, str]:
     Raises:
         InputError: There is no such column, or a subject is in two of them.
     """
-    return _by_subject((exam.subject_id, exam.extra.get("published_split", "")) for exam in exams)
+    pairs = ((exam.subject_id, exam.extra.get("published_split", "")) for exam in exams)
+    remedy = "The cohort has none: without --splits they are drawn by chance"
+    return _by_subject(pairs, "column published_split", remedy)
 
 
-def of_manifest(exams: Sequence[Exam]) -> dict[str, str]:
+def of_manifest(path: str | os.PathLike) -> dict[str, str]:
     """The splits of another manifest, by subject.
 
     Raises:
-        InputError: It has none, or a subject is in two.
+        InputError: It cannot be read, has none, or a subject is in two.
     """
-    return _by_subject((exam.subject_id, exam.split) for exam in exams)
+    pairs = ((exam.subject_id, exam.split) for exam in manifest.read(path))
+    return _by_subject(pairs, str(path), "Name a manifest whose column split is filled")
 
 
 def folds(
@@ -148,15 +155,14 @@ def describe(exams: Sequence[Exam]) -> str:
     return ", ".join(told) + " (subjects)"
 
 
-def _by_subject(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _by_subject(pairs: Iterable[tuple[str, str]], where: str, remedy: str) -> dict[str, str]:
     split_of: dict[str, str] = {}
     for subject, split in pairs:
         if split and split_of.setdefault(subject, split) != split:
             fault = f"is in the splits {split_of[subject]} and {split}"
-            raise InputError(f"subject {subject}", fault, "Assign splits of your own")
+            raise InputError(f"{where}: subject {subject}", fault, "Assign splits of your own")
     if not split_of:
-        fault = "are in none of the rows"
-        raise InputError("splits", fault, "Assign some: without --splits they are drawn by chance")
+        raise InputError(where, "has no splits", remedy)
     return split_of
 
 

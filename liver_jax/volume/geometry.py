@@ -102,6 +102,28 @@ def to_canonical(volume: Volume) -> Volume:
     return Volume(np.ascontiguousarray(view.data), view.affine)
 
 
+def is_turned(one: Placed, other: Placed, tolerance_mm: float = TOLERANCE_MM) -> bool:
+    """Whether two grids have the same voxels in the same places, on axes that differ."""
+    turned = [_canonical_grid(grid) for grid in (one, other)]
+    same = corner_distance_mm(one, other) <= tolerance_mm
+    return not same and corner_distance_mm(*turned) <= tolerance_mm
+
+
+@dataclasses.dataclass(frozen=True)
+class _Grid:
+    grid_shape: tuple[int, int, int]
+    affine: np.ndarray
+
+
+def _canonical_grid(grid: Placed) -> _Grid:
+    transform = canonical_transform(grid.affine)
+    affine = grid.affine @ orientations.inv_ornt_aff(transform, grid.grid_shape)
+    shape = [0, 0, 0]
+    for axis, length in zip(transform[:, 0].astype(int), grid.grid_shape, strict=True):
+        shape[axis] = length
+    return _Grid(tuple(shape), affine)
+
+
 def from_canonical(data: np.ndarray, like: Placed) -> np.ndarray:
     """Brings an array back from the canonical axes to a file's own axes: undoes `to_canonical`.
 
@@ -156,6 +178,10 @@ def check_same_grid(
     Raises:
         InputError: The shapes differ, or a corner lies further off than the tolerance.
     """
+    if is_turned(reference, other, tolerance_mm):
+        fault = f"has the voxels of {reference_name} in their places, on axes turned otherwise"
+        remedy = "Turn them; python -m liver_jax.prepare --cohort=folders does"
+        raise InputError(subject, fault, remedy)
     remedy = f"Resample it onto the grid of {reference_name}, or name the file that belongs to it"
     if tuple(reference.grid_shape) != tuple(other.grid_shape):
         found = " x ".join(map(str, other.grid_shape))

@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from liver_jax.cohort import splits
+from liver_jax.cohort import manifest, splits
 from liver_jax.cohort.exam import SPLITS, Exam
 from liver_jax.errors import InputError
 
@@ -135,13 +135,14 @@ def test_published_validation_subjects_are_kept():
     assert [exam.split for exam in made] == ["train", "train", "validation", "test"]
 
 
-def test_another_manifests_splits_are_followed():
+def test_another_manifests_splits_are_followed(tmp_path):
     exams = in_cohort(3)
     others = [
         dataclasses.replace(exams[0], split="test"),
         dataclasses.replace(exams[2], split="train"),
     ]
-    made = splits.follow(exams, splits.of_manifest(others))
+    manifest.write(tmp_path / "other.csv", others)
+    made = splits.follow(exams, splits.of_manifest(tmp_path / "other.csv"))
     assert [exam.split for exam in made] == ["test", "", "train"]
 
 
@@ -150,7 +151,7 @@ def test_splits_that_contradict_or_name_nobody_are_refused():
     twice = [exams[0], dataclasses.replace(exams[1], subject_id="s0")]
     with pytest.raises(InputError, match="s0: is in the splits train and test"):
         splits.published(twice)
-    with pytest.raises(InputError, match="in none of the rows"):
+    with pytest.raises(InputError, match="published_split: has no splits"):
         splits.published(in_cohort(2))
     with pytest.raises(InputError, match="none of the manifest's subjects"):
         splits.follow(exams, {"other": "train"})

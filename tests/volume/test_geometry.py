@@ -155,6 +155,9 @@ def test_mirrored_or_reshaped_masks_are_refused():
     image = Volume(np.zeros((4, 4, 2)), np.eye(4))
     mirrored = np.diag([-1.0, 1.0, 1.0, 1.0])
     mirrored[0, 3] = 3  # covers the same space, with its voxels in the opposite order
+    with pytest.raises(InputError, match="in their places, on axes turned otherwise"):
+        geometry.check_same_grid(image, Volume(image.data, mirrored), "m.nii", "the image")
+    mirrored[0, 3] = 0
     with pytest.raises(InputError, match="another grid"):
         geometry.check_same_grid(image, Volume(image.data, mirrored), "m.nii", "the image")
     with pytest.raises(InputError, match="has 4 x 4 x 3 voxels, while the image has 4 x 4 x 2"):

@@ -85,13 +85,13 @@ def _as_they_are(case: Case) -> Made | None:
     entries += [m.entry if isinstance(m, OnVoxels | Resampled) else m for m in masks.values()]
     if any(not isinstance(entry, Entry) or entry.members for entry in entries):
         return None
-    if any(isinstance(mask, OnVoxels | Resampled) for mask in masks.values()):
-        grid = reader.read_header(case.images[0].file)
-        for mask in masks.values():
-            if not isinstance(mask, Entry) and not _same_grid(
-                grid, reader.read_header(mask.entry.file)
-            ):
-                return None
+    grid = reader.read_header(case.images[0].file)
+    for mask in masks.values():
+        header = reader.read_header((mask if isinstance(mask, Entry) else mask.entry).file)
+        if geometry.is_turned(grid, header):
+            return None
+        if not isinstance(mask, Entry) and not _same_grid(grid, header):
+            return None
     return Made(
         images=tuple(entry.file for entry in case.images),
         masks={
@@ -136,16 +136,16 @@ def _read_record(folder: pathlib.Path, case: Case) -> dict | None:
 def _write(case: Case, folder: pathlib.Path) -> dict:
     """Writes what is needed of a case; the rest of its record."""
     masks, changed = {}, []
-    # First, as many an image need not be unpacked then.
-    if isinstance(case.mask, Entry):
-        masks["mask"] = _kept(case.mask, "mask", folder)
-        _check_liver(folder / masks["mask"], case)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         work = pathlib.Path(temporary)
+        # First, as many an image need not be unpacked then.
+        if isinstance(case.mask, Entry):
+            (path,) = download.unpacked([case.mask], work)
+            _check_liver(path, case)
         scan = _Scan(case, folder, work)
         for column in _MASKS:
             mask = getattr(case, column)
-            if mask is not None and column not in masks:
+            if mask is not None:
                 masks[column], change = _write_mask(mask, column, scan, folder, work)
                 changed += [f"{column}: {change}"] if change else []
     if not isinstance(case.mask, Entry):
@@ -245,13 +245,21 @@ def _write_mask(
 ) -> tuple[str, str]:
     """The name of a mask's file, and in what it differs from the authors'."""
     name = f"{column}.nii.gz"
-    if isinstance(mask, Entry):
-        return _kept(mask, column, folder), ""
     if isinstance(mask, tuple):
         nifti.write(folder / name, _stacked(mask, scan, work), scan.grid)
         return name, ""
-    (path,) = download.unpacked([mask.entry], work)
+    (path,) = download.unpacked([mask if isinstance(mask, Entry) else mask.entry], work)
+    header = reader.read_header(path)
+    turned = geometry.is_turned(scan.grid, header)
+    if isinstance(mask, Entry) and not turned:
+        return _kept(mask, column, folder), ""
     labels = reader.read_labels(path)
+    if turned and not isinstance(mask, OnVoxels):
+        canonical = geometry.to_canonical(labels)
+        nifti.write(
+            folder / name, _narrow(geometry.from_canonical(canonical.data, scan.grid)), scan.grid
+        )
+        return name, "axes turned as its image's"
     if _same_grid(scan.grid, labels):
         nifti.write(folder / name, _narrow(labels.data), labels)
         return name, ""

@@ -13,6 +13,7 @@ import re
 import shutil
 import struct
 import tarfile
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -151,7 +152,7 @@ class Download:
                 below = here.relative_to(self.source)
                 for name in sorted(names):
                     if not _is_dropping(name):
-                        found.append(Entry((below / name).as_posix(), here / name))
+                        found.append(Entry(_composed((below / name).as_posix()), here / name))
         return found
 
     def _note(self, error: OSError) -> None:
@@ -186,7 +187,9 @@ class Download:
             parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
             if any(map(_is_dropping, parts)):
                 continue
-            path, there = ("/".join(filter(None, (top, *parts))) for top in (folder, beside))
+            path, there = (
+                _composed("/".join(filter(None, (top, *parts)))) for top in (folder, beside)
+            )
             entry = Entry(path, archive.file, (*archive.members, name))
             if _is_packed(path):
                 yield from self._inside(entry, there.rpartition("/")[0])
@@ -318,6 +321,11 @@ def _is_text(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _composed(path: str) -> str:
+    """A path whose umlauts are one letter each: a Mac writes two."""
+    return unicodedata.normalize("NFC", path)
 
 
 def _is_dropping(name: str) -> bool:

@@ -80,6 +80,12 @@ def once(entries: Iterable[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.path.lower() not in packed]
 
 
+def copies(entries: Iterable[Entry]) -> str:
+    """Why files that belong into one folder cannot be used: empty, unless they lie in several."""
+    folders = list(dict.fromkeys(entry.folder for entry in entries))
+    return f"is there {len(folders)} times: {folders[0]} and {folders[1]}" if folders[1:] else ""
+
+
 def leave_unlabelled(download: Download, found: Found, pattern: str) -> None:
     """Leaves out the images for which no mask is published."""
     for case in by_case(download, pattern).values():

@@ -7,9 +7,11 @@ import hashlib
 import io
 import pathlib
 import re
+import shlex
 import shutil
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import tqdm
 
@@ -23,6 +25,7 @@ from liver_jax.volume import reader
 
 _RECORD = "cohort.json"
 _WORTH_A_PROCESS = 20  # cases of which more than headers is read
+_GONE = "was a row before, and is not in the download any more"
 _LONGEST = 120  # letters of a name, which is a folder's, too
 
 
@@ -30,7 +33,7 @@ def write(
     cohort: str,
     found: Found,
     output: pathlib.Path,
-    split: str = "",
+    split: str | None = None,
     workers: int = 1,
     progress: bool = False,
 ) -> tuple[list[Exam], list[LeftOut]]:
@@ -42,7 +45,7 @@ def write(
         cohort: The cohort's name, with which every `exam_id` begins.
         found: What a reader found.
         output: The folder to write to.
-        split: Of all rows: `train`, `validation`, `test`, or empty.
+        split: Of all rows: `train`, `validation`, `test`, or empty; None: as before, or empty.
         workers: Processes for what has to be converted.
         progress: Whether to show a bar.
 
@@ -58,11 +61,15 @@ def write(
     try:
         output.mkdir(parents=True, exist_ok=True)
         with files.locked(output / ".lock"):
-            before = _refuse_other(cohort, output, path)
+            record = _refuse_other(cohort, output, path)
+            split = record["split"] if split is None else split
             files.sweep(output)
             files.sweep(output / "exams")
             found = _told_apart(cohort, found)
             exams, left_out = _made(cohort, found, output, split, workers, progress)
+            told = {item.case for item in left_out}
+            named = {exam_id(cohort, case) for case in told} | {exam.exam_id for exam in exams}
+            left_out += [LeftOut(name, _GONE) for name in record["exams"] if name not in named]
             files.write_text(output / "left_out.csv", _table(left_out))
             if not exams:
                 why = f": {left_out[0].case}: {left_out[0].reason}" if left_out else ""
@@ -70,7 +77,13 @@ def write(
                 raise InputError(f"cohort {cohort}", fault, f"See {output / 'left_out.csv'}")
             # Before the manifest: whoever is stopped between the two may go on.
             content = hashlib.sha256(manifest.text(path, exams).encode()).hexdigest()
-            files.write_json(output / _RECORD, {"cohort": cohort, "manifests": [*before, content]})
+            known = {
+                "cohort": cohort,
+                "split": split,
+                "exams": [exam.exam_id for exam in exams],
+                "manifests": [*record["manifests"], content],
+            }
+            files.write_json(output / _RECORD, known)
             manifest.write(path, exams)
             _remove_unused(found, exams, cohort, output)
     except OSError as error:
@@ -130,7 +143,8 @@ def describe(
         for reason, cases in reasons.items():
             text = f"{len(cases)}: {reason}: {', '.join(cases)}"
             lines += textwrap.wrap(text, 100, initial_indent="  ", subsequent_indent="    ")
-    lines.append(f"Headers are sound. Every voxel: python -m liver_jax.prepare --check={path}")
+    command = f"python -m liver_jax.prepare --check={shlex.quote(str(path))}"
+    lines.append(f"Headers are sound. Every voxel: {command}")
     return "\n".join(lines)
 
 
@@ -166,17 +180,19 @@ def _told_apart(cohort: str, found: Found) -> Found:
     return kept
 
 
-def _refuse_other(cohort: str, output: pathlib.Path, path: pathlib.Path) -> list[str]:
+def _refuse_other(cohort: str, output: pathlib.Path, path: pathlib.Path) -> dict[str, Any]:
     """Never writes over another cohort's manifest, or over what somebody has put into this one.
 
     Returns:
-        The hash of the manifest that is there, if there is one.
+        What is known of the manifest that is there: the split given to all its rows, its
+        examinations, and its hash as the only one of `manifests`.
     """
     if not path.exists():
-        return []
+        return {"split": "", "exams": [], "manifests": []}
     try:
         record = files.read_json(output / _RECORD)
         before, written = record["cohort"], record["manifests"]
+        known = {"split": record["split"], "exams": record["exams"]}
     except (OSError, ValueError, KeyError, TypeError):
         fault = "holds a manifest.csv that was not written from a download"
         raise InputError(output, fault, "Choose another folder") from None
@@ -187,7 +203,7 @@ def _refuse_other(cohort: str, output: pathlib.Path, path: pathlib.Path) -> list
     if there not in written:
         fault = "was edited since it was written, and would be written over"
         raise InputError(path, fault, "Save it under another name, remove it, and run again")
-    return [there]
+    return {**known, "manifests": [there]}
 
 
 def _done(

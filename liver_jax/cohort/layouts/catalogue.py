@@ -31,7 +31,7 @@ PUBLIC: dict[str, Layout] = {
     )
 }
 _OWN = """\
-One's own scans:
+Made, or one's own:
 
 phantom            examinations whose truth is known (--help)
 nnunet             --source=DatasetNNN_NAME, any nnU-Net dataset folder

@@ -5,6 +5,7 @@ at its place in the order of the **file names**: in some cases the images are na
 head, in others from head to foot, and to sort them by position would turn the mask over.
 """
 
+from liver_jax.cohort.intake import pairs
 from liver_jax.cohort.intake.case import WHITE, Case, Found, Pictures, Series
 from liver_jax.cohort.intake.download import Download
 from liver_jax.cohort.intake.layout import Layout
@@ -19,7 +20,10 @@ def _read(download: Download) -> Found:
         pictures.setdefault(match["case"], []).append(entry)
     for case in sorted({*images, *pictures}, key=int):
         drawn, scanned = pictures.get(case, []), images.get(case, [])
-        if not scanned:
+        twice = pairs.copies(scanned) or pairs.copies(drawn)
+        if twice:
+            found.leave_out(case, twice)
+        elif not scanned:
             found.leave_out(case, "there are no images for its masks")
         elif not drawn:
             found.leave_out(case, "no mask is published for it")

@@ -8,6 +8,7 @@ one examination, and cannot be split.
 
 import collections
 
+from liver_jax.cohort.intake import pairs
 from liver_jax.cohort.intake.case import Case, Found, Pictures, Series
 from liver_jax.cohort.intake.download import Download, Entry
 from liver_jax.cohort.intake.layout import Layout
@@ -50,8 +51,12 @@ def _read(download: Download) -> Found:
 
 
 def _incomplete(kind: str, phases: dict[str, list[Entry]], drawn: list[Entry]) -> str:
-    """What is missing of a case; empty where nothing is."""
+    """What is missing of a case, or there twice; empty where nothing is."""
     wanted = ("inphase", "outphase") if kind == "t1dual" else ("",)
+    for files in (*phases.values(), drawn):
+        twice = pairs.copies(files)
+        if twice:
+            return twice
     missing = [phase for phase in wanted if phase not in phases]
     if missing:
         what = f"{missing[0]} images" if missing[0] else "images"

@@ -7,7 +7,7 @@ the kind of each series by a letter.
 
 import collections
 
-from liver_jax.cohort.intake import table
+from liver_jax.cohort.intake import pairs, table
 from liver_jax.cohort.intake.case import WHITE, Case, Found, Pictures, Series
 from liver_jax.cohort.intake.download import Download, Entry
 from liver_jax.cohort.intake.layout import Layout
@@ -61,6 +61,9 @@ def _paired(
     images: list[Entry], masks: list[Entry]
 ) -> tuple[tuple[Entry, Entry | None], ...] | str:
     """Masks and their images, None where names do not tell; or why there are none."""
+    twice = pairs.copies(images) or pairs.copies(masks)
+    if twice:
+        return twice
     if not masks:
         return "there is no mask for it"
     if not images:

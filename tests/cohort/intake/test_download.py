@@ -107,6 +107,11 @@ def test_links_are_followed_once_and_the_output_is_no_part(tmp_path):
     assert paths(Download(source, apart=source / "out")) == ["a/x.nii", "b/z.nii"]
 
 
+def test_umlauts_of_a_mac_are_those_of_others(tmp_path):
+    fill(tmp_path, "Ju\u0308rgen.nii", "J\u00fcrgen_seg.nii")
+    assert [entry.path[:6] for entry in Download(tmp_path).entries] == ["J\u00fcrgen"] * 2
+
+
 def test_paths_are_found_by_their_end_in_any_case(tmp_path):
     fill(tmp_path, "Deep/IMAGESTR/Liver_1.NII.GZ", "imagesTr/xliver_2.nii")
     found = Download(tmp_path).find(r"imagesTr/liver_(?P<case>\d+)\.nii(\.gz)?")

@@ -87,6 +87,31 @@ def test_a_download_that_was_moved_is_followed(source, tmp_path):
     assert all(exam.images[0].is_relative_to(moved) for exam in exams)
 
 
+def test_a_mask_on_turned_axes_is_turned_to_its_image(source, tmp_path):
+    """As a tool writes it that has axes of its own: the voxels are in their places."""
+    mask = nifti.read_labels(source / "segmentation-1.nii").data
+    turned = AFFINE @ np.array([[0, -1, 0, 8], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    data = np.ascontiguousarray(mask[::-1].transpose(1, 0, 2))
+    nifti.write(source / "segmentation-1.nii", data, Volume(data, turned))
+    exams, left_out = take_in(source, tmp_path / "out")
+    assert not left_out
+    assert exams[1].extra["mask_changed"] == "mask: axes turned as its image's"
+    np.testing.assert_array_equal(manifest.load_mask(exams[1]).data, mask == 1)
+    assert exams[0].mask.is_relative_to(source)
+
+
+def test_rows_that_are_gone_are_told_and_the_split_stays(source, tmp_path):
+    take_in(source, tmp_path / "out", split="test")
+    (source / "volume-0.nii").unlink()
+    (source / "segmentation-0.nii").unlink()
+    exams, left_out = take_in(source, tmp_path / "out")
+    assert [(exam.exam_id, exam.split) for exam in exams] == [("lits-1", "test")]
+    assert [item.case for item in left_out] == ["lits-0"]
+    assert "is not in the download any more" in left_out[0].reason
+    exams, left_out = take_in(source, tmp_path / "out", split="")
+    assert exams[0].split == "" and not left_out
+
+
 def test_what_is_not_used_any_more_is_removed(source, tmp_path):
     shutil.make_archive(str(tmp_path / "packed" / "batch"), "zip", source)
     output = tmp_path / "out"

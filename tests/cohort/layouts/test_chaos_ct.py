@@ -64,11 +64,14 @@ def test_incomplete_cases_are_left_out_by_name(write_case, prepare, tmp_path):
         path.unlink()
     for path in (root / "6" / "DICOM_anon").iterdir():
         path.unlink()
+    write_case(root.parent / "again" / "CT" / "8")
+    write_case(root / "8")
     (root / "1" / "Ground" / "._liver_GT_000.png").write_bytes(b"dropped")
     (root / "1" / "DICOM_anon" / ".DS_Store").write_bytes(b"dropped")
     exams, left_out = prepare("chaos_ct", root.parent)
     assert list(exams) == ["chaos_ct-1"]
     assert "paired by their order" in left_out["2"]
+    assert "is there 2 times" in left_out["8"]
     assert left_out["5"] == "no mask is published for it"
     assert left_out["6"] == "there are no images for its masks"
 
