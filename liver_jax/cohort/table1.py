@@ -119,8 +119,8 @@ def _group(exams: list[Exam], headers: Mapping[str, Header], numeric: set[str]) 
 
 def _canonical(header: Header) -> tuple[np.ndarray, np.ndarray]:
     """Spacing and shape in the order left-right, back-front, foot-head."""
-    axes = np.argsort(geometry.canonical_transform(header.affine)[:, 0])
-    return header.spacing_mm[axes], np.array(header.grid_shape)[axes]
+    grid = geometry.canonical_grid(header)
+    return geometry.spacing_mm(grid.affine), np.array(grid.grid_shape)
 
 
 def _tally(values: Iterable[Any]) -> list[dict[str, Any]]:

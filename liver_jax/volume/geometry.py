@@ -25,6 +25,19 @@ class Placed(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Grid:
+    """Voxels in space without their values.
+
+    Attributes:
+        grid_shape: The number of voxels along each spatial axis.
+        affine: `[4, 4]` float64, from voxel indices to RAS+ millimetres.
+    """
+
+    grid_shape: tuple[int, int, int]
+    affine: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Volume:
     """A scan, a mask or a map, with its geometry.
 
@@ -85,6 +98,14 @@ def canonical_transform(affine: np.ndarray) -> np.ndarray:
     return orientations.io_orientation(affine)
 
 
+def canonical_grid(grid: Placed) -> Grid:
+    """The same grid with its axes permuted and flipped nearest to RAS+."""
+    transform = canonical_transform(grid.affine)
+    affine = grid.affine @ orientations.inv_ornt_aff(transform, grid.grid_shape)
+    shape = np.array(grid.grid_shape)[np.argsort(transform[:, 0])]
+    return Grid(tuple(shape.tolist()), affine)
+
+
 def canonical_view(volume: Volume) -> Volume:
     """The same voxels with their axes permuted and flipped nearest to RAS+; nothing is resampled.
 
@@ -92,8 +113,8 @@ def canonical_view(volume: Volume) -> Volume:
     no voxel is copied, and what is written to it is written to the volume.
     """
     transform = canonical_transform(volume.affine)
-    affine = volume.affine @ orientations.inv_ornt_aff(transform, volume.grid_shape)
-    return Volume(orientations.apply_orientation(volume.data, transform), affine)
+    data = orientations.apply_orientation(volume.data, transform)
+    return Volume(data, canonical_grid(volume).affine)
 
 
 def to_canonical(volume: Volume) -> Volume:
@@ -104,24 +125,9 @@ def to_canonical(volume: Volume) -> Volume:
 
 def is_turned(one: Placed, other: Placed, tolerance_mm: float = TOLERANCE_MM) -> bool:
     """Whether two grids have the same voxels in the same places, on axes that differ."""
-    turned = [_canonical_grid(grid) for grid in (one, other)]
-    same = corner_distance_mm(one, other) <= tolerance_mm
-    return not same and corner_distance_mm(*turned) <= tolerance_mm
-
-
-@dataclasses.dataclass(frozen=True)
-class _Grid:
-    grid_shape: tuple[int, int, int]
-    affine: np.ndarray
-
-
-def _canonical_grid(grid: Placed) -> _Grid:
-    transform = canonical_transform(grid.affine)
-    affine = grid.affine @ orientations.inv_ornt_aff(transform, grid.grid_shape)
-    shape = [0, 0, 0]
-    for axis, length in zip(transform[:, 0].astype(int), grid.grid_shape, strict=True):
-        shape[axis] = length
-    return _Grid(tuple(shape), affine)
+    if corner_distance_mm(one, other) <= tolerance_mm:
+        return False
+    return corner_distance_mm(canonical_grid(one), canonical_grid(other)) <= tolerance_mm
 
 
 def from_canonical(data: np.ndarray, like: Placed) -> np.ndarray:
@@ -178,6 +184,9 @@ def check_same_grid(
     Raises:
         InputError: The shapes differ, or a corner lies further off than the tolerance.
     """
+    distance_mm = corner_distance_mm(reference, other)
+    if distance_mm <= tolerance_mm:
+        return
     if is_turned(reference, other, tolerance_mm):
         fault = f"has the voxels of {reference_name} in their places, on axes turned otherwise"
         remedy = "Turn them; python -m liver_jax.prepare --cohort=folders does"
@@ -188,10 +197,8 @@ def check_same_grid(
         wanted = " x ".join(map(str, reference.grid_shape))
         fault = f"has {found} voxels, while {reference_name} has {wanted}"
         raise InputError(subject, fault, remedy)
-    distance_mm = corner_distance_mm(reference, other)
-    if not distance_mm <= tolerance_mm:
-        fault = (
-            f"lies on another grid than {reference_name}: corners are up to {distance_mm:.4g} mm "
-            f"apart, while {tolerance_mm:g} mm is allowed"
-        )
-        raise InputError(subject, fault, remedy)
+    fault = (
+        f"lies on another grid than {reference_name}: corners are up to {distance_mm:.4g} mm "
+        f"apart, while {tolerance_mm:g} mm is allowed"
+    )
+    raise InputError(subject, fault, remedy)
