@@ -3,7 +3,6 @@
 import functools
 import os
 import pathlib
-import re
 from collections.abc import Callable
 
 from absl import flags
@@ -126,7 +125,7 @@ def _named(given: flags.FlagValues, flag: str) -> pathlib.Path:
 
 def _expanded(names: str) -> str:
     """File names joined by commas, with `~` as the home folder: shells leave it in --flag=~/x."""
-    return ",".join(os.path.expanduser(name.strip()) for name in names.split(","))
+    return ",".join(map(os.path.expanduser, names.split(",")))
 
 
 def _workers(given: flags.FlagValues) -> int:
@@ -145,7 +144,7 @@ def _own(given: flags.FlagValues) -> Own:
     if not all(label.isdecimal() and int(label) > 0 for label in labels):
         fault = f"{given.liver_labels!r} is not a list of labels"
         raise InputError("--liver_labels", fault, "Write whole numbers from 1 on: 1,2")
-    if given.technique and not re.fullmatch(r"[A-Za-z0-9_-]+", given.technique):
+    if given.technique and not parse.WORD.fullmatch(given.technique):
         fault = f"{given.technique!r} is not one word"
         raise InputError("--technique", fault, "Use letters, digits, '-' and '_': t2w, ce_t1w")
     name = write.plain(_output(given).absolute().name)

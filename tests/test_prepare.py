@@ -101,6 +101,12 @@ def in_process(*arguments):
     return prepare.main(values)
 
 
+def test_a_download_may_have_a_comma_in_its_name(capsys, tmp_path):
+    write_lits(tmp_path / "Doe, J", 0)
+    in_process("--cohort=lits", f"--source={tmp_path / 'Doe, J'}", f"--output={tmp_path / 'out'}")
+    assert "1 examination of 1 subject" in capsys.readouterr().out
+
+
 def test_the_cohorts_are_listed(capsys):
     in_process("--cohort=help")
     out = capsys.readouterr().out

@@ -63,7 +63,9 @@ def check(path: str | os.PathLike, progress: bool = False, workers: int = 1) -> 
     Raises:
         InputError: The manifest itself is missing or is not CSV.
     """
-    names = [name.strip() for name in os.fspath(path).split(",")]
+    given = os.fspath(path)
+    # The name of a folder may have a comma, too.
+    names = [given] if os.path.exists(given) else [name.strip() for name in given.split(",")]
     read = [parse.read(name) for name in names]
     exams = [exam for of_one, _ in read for exam in of_one]
     faults = [fault for _, of_one in read for fault in of_one]

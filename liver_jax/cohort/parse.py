@@ -21,7 +21,7 @@ from liver_jax.cohort.exam import (
 from liver_jax.errors import InputError
 from liver_jax.volume import itk, nifti
 
-_WORD = re.compile(r"[A-Za-z0-9_-]+")
+WORD = re.compile(r"[A-Za-z0-9_-]+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -163,7 +163,7 @@ class _Row:
 
     def word(self, column: str) -> str:
         value = self.text(column)
-        if value and not _WORD.fullmatch(value):
+        if value and not WORD.fullmatch(value):
             self.fault(column, f"{value!r} is not safe", "Use letters, digits, '-' and '_' only")
         return value
 

@@ -298,3 +298,10 @@ def test_manifests_are_checked_against_each_other(cohort, tmp_path):
     assert ("again", "subject s2 is in the splits train and test") in messages
     assert any("is the same image as mr_e1.nii.gz of mr" in message for _, message in messages)
     assert f"{tmp_path / 'b.csv'}, row 3, again" in check.format_faults(report)
+
+
+def test_a_folder_may_have_a_comma_in_its_name(cohort, tmp_path):
+    folder = tmp_path / "Doe, J"
+    folder.mkdir()
+    manifest.write(folder / "manifest.csv", cohort)
+    assert not check.check(folder / "manifest.csv").faults
